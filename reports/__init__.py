@@ -1,0 +1,1 @@
+"""Rows become frames, pages and messages. May import `models`, never `ingest`."""
