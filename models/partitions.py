@@ -1,0 +1,125 @@
+"""
+Partitions of the fact and its payloads: made ahead and on demand, one level, by range of `occurred_at`.
+
+Bounds are UTC midnights and names end in `_pYYYY_MM_DD` of the first day, so that other tools for time partitions can
+take over. There is no DEFAULT partition: one would hold rows that block the making of the right one.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Engine, text
+
+from models.base import WAREHOUSE
+
+PARTITION_LOCK = 0x65727268706172  # "errhpar": one maker of partitions at a time
+PARENTS = ("fact_event", "event_payload")
+MONDAY = date(1970, 1, 5)
+LAST_DAY = date(9999, 12, 31)
+
+
+class Leaf(NamedTuple):
+    """One partition's days: from `first`, up to and without `end`."""
+
+    first: date
+    end: date
+
+
+def leaf_for(day: date, days: int, taken: Iterable[Leaf]) -> Leaf:
+    """
+    Give the partition a day belongs to: `days` long and aligned to Mondays, else the one day where that would overlap.
+
+    Takes: a day that lies in none of `taken`.
+    """
+    first = MONDAY + timedelta(days=(day - MONDAY).days // days * days)
+    end = first + timedelta(days=days) if (LAST_DAY - first).days >= days else LAST_DAY
+    if any(first < leaf.end and leaf.first < end for leaf in taken):
+        return Leaf(day, day + timedelta(days=1))
+    return Leaf(first, end)
+
+
+def leaves(connection: Connection, parent: str = "fact_event") -> list[Leaf]:
+    """Read which partitions there are, oldest first, from the server's catalog."""
+    rows = connection.execute(
+        text(
+            "select pg_get_expr(c.relpartbound, c.oid) from pg_inherits i join pg_class c on c.oid = i.inhrelid "
+            "where i.inhparent = cast(:parent as regclass)"
+        ),
+        {"parent": f"{WAREHOUSE}.{parent}"},
+    )
+    found = []
+    for (bound,) in rows:
+        first, end = (part[:10] for part in bound.split("'")[1::2])
+        found.append(Leaf(date.fromisoformat(first), date.fromisoformat(end)))
+    return sorted(found)
+
+
+class Partitions:
+    """
+    The loader's memory of which days have a partition, so that a batch asks the server only about new days.
+
+    One a process. Safe beside others: partitions are made under a transaction-level advisory lock.
+    """
+
+    def __init__(self, engine: Engine, days: int) -> None:
+        self._engine = engine
+        self._days = days
+        self._known: set[date] = set()
+
+    def forget(self) -> None:
+        """Ask the server anew: a partition that was there is gone."""
+        self._known.clear()
+
+    def ensure(self, days: Iterable[date]) -> int:
+        """
+        Make what is missing for these days, each in its own short transaction; return how many were made.
+
+        Raises: sqlalchemy.exc.DBAPIError, of which the caller knows whether to try again.
+        """
+        wanted = sorted(set(days) - self._known)
+        if not wanted:
+            return 0
+        made = 0
+        with self._engine.begin() as connection:
+            connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": PARTITION_LOCK})
+            for parent in PARENTS:
+                made += self._ensure_parent(connection, parent, wanted)
+        self._known.update(wanted)
+        return made
+
+    def ensure_ahead(self, today: date, ahead_days: int) -> int:
+        """Make the partitions from yesterday up to `ahead_days` from now; run at start and now and then."""
+        return self.ensure(today + timedelta(days=offset) for offset in range(-1, ahead_days + 1))
+
+    def _ensure_parent(self, connection: Connection, parent: str, wanted: list[date]) -> int:
+        taken = leaves(connection, parent)
+        made = 0
+        for day in wanted:
+            if any(leaf.first <= day < leaf.end for leaf in taken):
+                continue
+            leaf = leaf_for(day, self._days, taken)
+            _make(connection, parent, leaf)
+            taken.append(leaf)
+            made += 1
+        return made
+
+
+def _make(connection: Connection, parent: str, leaf: Leaf) -> None:
+    """
+    Make one partition beside its parent, then attach it: that locks the parent lightly, `PARTITION OF` fully.
+
+    DDL takes no parameters: name and bounds come from a date, never from input.
+    """
+    name = f"{WAREHOUSE}.{parent}_p{leaf.first:%Y_%m_%d}"
+    first, end = _midnight(leaf.first), _midnight(leaf.end)
+    inside = f"occurred_at >= '{first}' and occurred_at < '{end}'"
+    run = connection.exec_driver_sql
+    run(f"create table {name} (like {WAREHOUSE}.{parent} including all)")
+    run(f"alter table {name} add constraint in_bounds check ({inside})")
+    run(f"alter table {WAREHOUSE}.{parent} attach partition {name} for values from ('{first}') to ('{end}')")
+    run(f"alter table {name} drop constraint in_bounds")
+
+
+def _midnight(day: date) -> str:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC).isoformat()

@@ -1,0 +1,164 @@
+"""Every setting of the program: one class, one prefix, one list. `docs/settings.md` is made from here."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from models.errors import ModelsError
+
+PREFIX = "ERRHOUSE_"
+MIB = 1024 * 1024
+
+
+class SettingsError(ModelsError):
+    """A setting has a value that cannot be used; the message names it and says what would do."""
+
+
+def default_data_dir() -> Path:
+    """Return the user's data folder for errhouse, by the XDG rule."""
+    home = os.environ.get("XDG_DATA_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "share") / "errhouse"
+
+
+def _postgresql_url(url: str | None) -> str | None:
+    if not url:
+        return None
+    scheme = url.partition("://")[0]
+    if scheme not in {"postgresql", "postgres", "postgresql+psycopg"}:
+        raise ValueError("it must begin with postgresql://")
+    return "postgresql" + url[len(scheme) :]
+
+
+class Settings(BaseSettings):
+    """What can be set, each by an environment variable with the prefix `ERRHOUSE_`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=False, extra="ignore", frozen=True)
+
+    DATABASE_URL: Annotated[str | None, AfterValidator(_postgresql_url)] = Field(
+        None,
+        repr=False,
+        description="PostgreSQL 15 to 18 to load into, as `postgresql://user:password@host:port/name`. "
+        "Unset: an embedded PostgreSQL 18 under `DATA_DIR`.",
+    )
+    DATA_DIR: Path = Field(
+        default_factory=default_data_dir,
+        description="Folder of the spool, the embedded database and generated secrets; made with mode 0700.",
+    )
+    WEBHOOK_SECRETS: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        description="Client Secrets of Sentry integrations, comma separated; all are valid at once, for rotation. "
+        "Unset: one is generated on first start, stored in `DATA_DIR` and printed. Empty is refused.",
+    )
+    HOST: str = Field("127.0.0.1", description="Address the receiver listens on; `0.0.0.0` for every interface.")
+    PORT: int = Field(8000, ge=1, le=65535, description="TCP port the receiver listens on.")
+    WORKERS: int = Field(
+        1, ge=1, le=64, description="Receiver processes; each has its own spool. One serves some thousand events/s."
+    )
+    PUBLIC_URL: str | None = Field(
+        None,
+        description="URL under which senders reach this service, for the DSNs and hook addresses that are printed. "
+        "Unset: `http://HOST:PORT`.",
+    )
+    MAX_BODY_BYTES: int = Field(
+        20 * MIB, ge=1024, description="Largest request body in bytes, as sent; larger ones are answered 413."
+    )
+    MAX_DECODED_BYTES: int = Field(
+        64 * MIB,
+        ge=1024,
+        description="Largest request body in bytes after decompression; larger ones are answered 413.",
+    )
+    SPOOL_MAX_BYTES: int = Field(
+        4096 * MIB,
+        ge=MIB,
+        description="Largest size in bytes of one receiver's spool; when it is full senders are answered 503.",
+    )
+    SET_ASIDE_MAX_BYTES: int = Field(
+        1024 * MIB,
+        ge=MIB,
+        description="Bytes kept of what could not become a row; past it the oldest records are removed, and counted.",
+    )
+    PAYLOAD_RETENTION_DAYS: int = Field(
+        30, ge=0, description="Days for which an event's own JSON is kept; 0 keeps none."
+    )
+    EVENT_RETENTION_DAYS: int = Field(
+        0, ge=0, description="Days for which events are kept after they occurred; 0 keeps them for ever."
+    )
+    ROLLUP_RETENTION_DAYS: int = Field(0, ge=0, description="Days for which rollups are kept; 0 keeps them for ever.")
+    PARTITION_DAYS: int = Field(
+        7,
+        description="Days in one partition of the fact: 7 up to about a million events a day, 1 above. "
+        "Applies to partitions made from then on.",
+    )
+    PARTITIONS_AHEAD_DAYS: int = Field(14, ge=1, le=366, description="Days for which partitions are made in advance.")
+    LOAD_BATCH_EVENTS: int = Field(2000, ge=1, le=100_000, description="Most events in one loading transaction.")
+    LOAD_BATCH_BYTES: int = Field(
+        32 * MIB, ge=1024, description="Most payload bytes in one loading transaction; bounds the loader's memory."
+    )
+    LOAD_MAX_WAIT_SECONDS: float = Field(
+        0.2, ge=0, le=10, description="Longest time in seconds an event waits for company before it is loaded."
+    )
+    READY_MAX_LAG_SECONDS: float = Field(
+        60, gt=0, description="Age in seconds of the oldest unloaded event at which `/readyz` turns 503."
+    )
+    ACK_DEADLINE_SECONDS: float = Field(
+        0.6,
+        gt=0,
+        le=60,
+        description="Seconds a sender waits for its bytes to be durable before it is answered 503; they are kept "
+        "all the same. Sentry gives up after 1 s.",
+    )
+    LOG_LEVEL: str = Field("info", description="Least level that is logged: debug, info, warning or error.")
+
+    @field_validator("WEBHOOK_SECRETS", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        secrets = [part.strip() for part in value.split(",")]
+        if not all(secrets):
+            raise ValueError("a secret is empty, so anyone could sign; give it a value or unset the variable")
+        return secrets
+
+    @field_validator("PARTITION_DAYS")
+    @classmethod
+    def _day_or_week(cls, value: int) -> int:
+        if value not in {1, 7}:
+            raise ValueError("it must be 1 or 7")
+        return value
+
+    @field_validator("LOG_LEVEL")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.lower() not in {"debug", "info", "warning", "error"}:
+            raise ValueError("it must be debug, info, warning or error")
+        return value.lower()
+
+    @cached_property
+    def public_url(self) -> str:
+        """Return the URL senders use, without a slash at its end."""
+        host = "127.0.0.1" if self.HOST in {"0.0.0.0", "::"} else self.HOST  # noqa: S104 - compared, not bound
+        return (self.PUBLIC_URL or f"http://{host}:{self.PORT}").rstrip("/")
+
+    @property
+    def spool_dir(self) -> Path:
+        """Return the folder that holds one spool a receiver."""
+        return self.DATA_DIR / "spool"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """
+    Read the settings from the environment; `overrides` come from the command line and outrank it.
+
+    Raises: SettingsError, one sentence naming the variable.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + ".".join(str(part) for part in first["loc"][:1])
+        said = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{name} cannot be used: {said[:1].lower()}{said[1:]}.") from None
