@@ -31,9 +31,7 @@ class LoadTally(Base):
     """
 
     __tablename__ = "load_tally"
-    __table_args__ = (
-        described("How many payloads and events were loaded, met again, or set aside, per origin and day."),
-    )
+    __table_args__ = (described("Payloads and events loaded, met again, or set aside, per origin and day."),)
 
     origin: Mapped[str] = mapped_column(primary_key=True, comment="The spool's id, or `file`.")
     loaded_on: Mapped[date] = mapped_column(primary_key=True, comment="UTC day of loading.")

@@ -28,6 +28,7 @@ class Dimension:
     @declared_attr.directive
     @classmethod
     def __table_args__(cls) -> tuple[object, ...]:
+        """Give the key and the comment."""
         return (PrimaryKeyConstraint("project_id", cls.KEY), {"comment": cls.COMMENT})
 
 
@@ -182,6 +183,7 @@ class DimGroup(Dimension, Base):
     @declared_attr.directive
     @classmethod
     def __table_args__(cls) -> tuple[object, ...]:
+        """Give the key, the index of issues and the comment."""
         return (
             PrimaryKeyConstraint("project_id", "group_key"),
             Index(None, "project_id", "issue_id"),

@@ -60,11 +60,11 @@ class FactEvent(Base):
     )
     source: Mapped[int] = mapped_column(
         SmallInteger,
-        comment="Form that brought the row: 1 webhook_platform, 2 webhook_legacy, 3 service_hook, 4 sdk, 5 rest, 6 file.",
+        comment="Form of the row: 1 webhook_platform, 2 webhook_legacy, 3 service_hook, 4 sdk, 5 rest, 6 file.",
     )
     handled: Mapped[bool | None] = mapped_column(comment="Whether the program caught it; null when not told.")
     title: Mapped[str | None] = mapped_column(
-        comment="Sentry's title; null where it is `type: value`, the type, or the message, which the view puts together."
+        comment="Sentry's title; null where it is `type: value`, the type, or the message: the view tells it."
     )
     exception_value: Mapped[str | None] = mapped_column(comment="Message of the thrown exception.")
     message: Mapped[str | None] = mapped_column(comment="The log message, formatted.")

@@ -43,7 +43,7 @@ def upgrade(url: str, revision: str = "head") -> None:
             found = current(connection)
             if found is not None and found not in known():
                 raise DatabaseError(
-                    f"The database has schema version {found}, which this errhouse does not know; start a newer errhouse."
+                    f"The database has schema version {found}, which is newer than this errhouse; start a newer one."
                 )
             connection.rollback()
             command.upgrade(config(connection), revision)

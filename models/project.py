@@ -40,12 +40,8 @@ class Hook(Base):
     """Grain: one address for the legacy, unsigned WebHooks plugin. Written by `errhouse hook add`."""
 
     __tablename__ = "hook"
-    __table_args__ = (
-        described("Addresses for the unsigned WebHooks plugin; the key in the path is the right to send."),
-    )
+    __table_args__ = (described("Addresses for the unsigned WebHooks plugin; its key is the right to send."),)
 
-    hook_hash: Mapped[str] = mapped_column(
-        primary_key=True, comment="SHA-256 of the key, hex; the key itself is not kept."
-    )
+    hook_hash: Mapped[str] = mapped_column(primary_key=True, comment="SHA-256 of the key, in hex; the key is not kept.")
     name: Mapped[str] = mapped_column(comment="Name for people.")
     created_at: Mapped[Instant] = mapped_column(comment="When the hook was made.")

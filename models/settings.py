@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     MAX_DECODED_BYTES: int = Field(
         64 * MIB,
         ge=1024,
-        description="Largest request body in bytes after decompression; larger ones are answered 413.",
+        description="Largest request body in bytes once decompressed; larger ones are answered 413.",
     )
     SPOOL_MAX_BYTES: int = Field(
         4096 * MIB,

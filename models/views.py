@@ -151,7 +151,7 @@ EVENTS = View(
         Column(
             "time_quality",
             "text",
-            "exact; missing, too_old or future (received_at stands in for occurred_at); drifted (a sender's clock far off).",
+            "exact; missing, too_old or future (received_at stands in for occurred_at); drifted (a clock far off).",
         ),
     ),
 )

@@ -494,14 +494,14 @@ def upgrade() -> None:
             "source",
             sa.SmallInteger(),
             nullable=False,
-            comment="Form that brought the row: 1 webhook_platform, 2 webhook_legacy, 3 service_hook, 4 sdk, 5 rest, 6 file.",
+            comment="Form of the row: 1 webhook_platform, 2 webhook_legacy, 3 service_hook, 4 sdk, 5 rest, 6 file.",
         ),
         sa.Column("handled", sa.Boolean(), nullable=True, comment="Whether the program caught it; null when not told."),
         sa.Column(
             "title",
             sa.Text(),
             nullable=True,
-            comment="Sentry's title; null where it is `type: value`, the type, or the message, which the view puts together.",
+            comment="Sentry's title; null where it is `type: value`, the type, or the message: the view tells it.",
         ),
         sa.Column("exception_value", sa.Text(), nullable=True, comment="Message of the thrown exception."),
         sa.Column("message", sa.Text(), nullable=True, comment="The log message, formatted."),
@@ -532,14 +532,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "hook",
-        sa.Column(
-            "hook_hash", sa.Text(), nullable=False, comment="SHA-256 of the key, hex; the key itself is not kept."
-        ),
+        sa.Column("hook_hash", sa.Text(), nullable=False, comment="SHA-256 of the key, in hex; the key is not kept."),
         sa.Column("name", sa.Text(), nullable=False, comment="Name for people."),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When the hook was made."),
         sa.PrimaryKeyConstraint("hook_hash", name=op.f("pk_hook")),
         schema="warehouse",
-        comment="Addresses for the unsigned WebHooks plugin; the key in the path is the right to send.",
+        comment="Addresses for the unsigned WebHooks plugin; its key is the right to send.",
     )
     op.create_table(
         "load_tally",
@@ -557,7 +555,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("origin", "loaded_on", name=op.f("pk_load_tally")),
         schema="warehouse",
-        comment="How many payloads and events were loaded, met again, or set aside, per origin and day.",
+        comment="Payloads and events loaded, met again, or set aside, per origin and day.",
     )
     op.create_table(
         "project_key",
