@@ -1,0 +1,151 @@
+"""Writing segments, a group of records at a time, durable when `commit` returns; knows no threads and no asyncio."""
+
+import errno
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.disk import Disk
+from ingest.segment import HEADER_BYTES, Keys, encode, encode_header, keys
+from ingest.spool import WRITER_LOCK, SpoolBroken, found, segment_path, segments, take
+
+RETRY_SECONDS = 0.5  # after two segments failed, so long nothing is written: each try leaves a file behind
+
+
+@dataclass
+class Segment:
+    """The segment that grows."""
+
+    fd: int
+    number: int
+    keys: Keys
+    size: int
+
+
+class Journal:
+    """
+    The one writer of a spool.
+
+    An error while a group is written or synced makes its segment suspect: it is never written or synced again, since
+    the system may have forgotten the pages it could not write and then call the next sync a success. The group is
+    written once more, into a new segment.
+
+    Raises: SpoolLocked when another process writes this spool, PermissionError when the folder is not ours.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        segment_bytes: int,
+        disk: Disk | None = None,
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        self._folder = folder
+        self._segment_bytes = segment_bytes
+        self._disk = disk or Disk()
+        self._now_us = now_us
+        self._disk.prepare(folder)
+        self._lock = take(self._disk, folder, WRITER_LOCK)
+        self._segment: Segment | None = None
+        self._blocked_until = 0.0
+        self.failures = 0  # segments that were given up
+        self.failed_at: float | None = None  # monotonic
+        self.written_bytes = 0  # since the start, headers and frames
+        try:
+            self._spool = found(self._disk, folder)
+            self._last = max(segments(self._disk, folder), default=0)
+            self._begin()
+        except OSError:
+            self._disk.close(self._lock)
+            raise
+
+    def commit(self, records: Sequence[bytes]) -> None:
+        """
+        Make the records durable, in their order.
+
+        Raises: SpoolBroken; the records may or may not be read later.
+        """
+        if time.monotonic() < self._blocked_until:
+            raise SpoolBroken(f"the spool {self._folder} cannot be written at the moment")
+        try:
+            self._write(records)
+        except OSError:
+            self._give_up()
+            try:
+                self._write(records)
+            except OSError as error:
+                self._give_up()
+                self._blocked_until = time.monotonic() + RETRY_SECONDS
+                raise SpoolBroken(f"the spool {self._folder} cannot be written: {error.strerror or error}") from error
+
+    def live(self) -> dict[int, int]:
+        """List the segments that are there now, with their sizes."""
+        return segments(self._disk, self._folder)
+
+    def close(self) -> None:
+        """Let another process write."""
+        if self._segment is not None:
+            self._disk.close(self._segment.fd)
+            self._segment = None
+        self._disk.close(self._lock)
+
+    def _write(self, records: Sequence[bytes]) -> None:
+        if self._segment is not None and self._segment.size >= self._segment_bytes:
+            self._disk.close(self._segment.fd)
+            self._segment = None
+        segment = self._segment or self._begin()
+        data = encode(records, segment.keys, self._now_us())
+        try:
+            _append(self._disk, segment.fd, data)
+        except OSError:
+            # Nobody was promised these bytes; without them a full disk has room again, and no torn record is set aside.
+            with suppress(OSError):
+                self._disk.truncate(segment.fd, segment.size)
+            raise
+        self._disk.sync(segment.fd)
+        segment.size += len(data)
+        self.written_bytes += len(data)
+
+    def _begin(self) -> Segment:
+        """Start the next segment; its name is durable before any record is in it."""
+        number, fd = self._create()
+        try:
+            _append(self._disk, fd, encode_header(self._spool, number))
+            self._disk.sync(fd)
+            self._disk.sync_folder(self._folder)
+        except OSError:
+            self._disk.close(fd)
+            with suppress(OSError):
+                self._disk.unlink(segment_path(self._folder, number))
+            raise
+        self._last = number
+        self.written_bytes += HEADER_BYTES
+        self._segment = Segment(fd, number, keys(self._spool, number), HEADER_BYTES)
+        return self._segment
+
+    def _create(self) -> tuple[int, int]:
+        number = self._last + 1
+        while True:
+            try:
+                return number, self._disk.create(segment_path(self._folder, number))
+            except FileExistsError:  # something foreign has the name, or a failed start could not be removed
+                number += 1
+
+    def _give_up(self) -> None:
+        self.failures += 1
+        self.failed_at = time.monotonic()
+        if self._segment is not None:
+            with suppress(OSError):
+                self._disk.close(self._segment.fd)
+            self._segment = None
+
+
+def _append(disk: Disk, fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        taken = disk.write(fd, view)
+        if not taken:
+            raise OSError(errno.EIO, "the disk took nothing")
+        view = view[taken:]
