@@ -69,3 +69,7 @@ class NotAllowed(IngestError):
 
 class TooLarge(IngestError):
     """A body, raw or decoded, passes its limit."""
+
+
+class TooSlow(IngestError):
+    """A body did not arrive in the time it is given."""
