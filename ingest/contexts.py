@@ -12,7 +12,7 @@ VERSION_CHARS = 128
 DESCRIPTION_CHARS = 256
 
 _NOTHING = Agent()
-_NAME_AND_VERSION = re.compile(r"([A-Za-z.][A-Za-z .+/-]{0,80}?)[ /]+v?(\d[\w.+~-]{0,60})(?: .*)?", re.DOTALL)
+_NAME_AND_VERSION = re.compile(r"([A-Za-z.][A-Za-z .+/-]{0,80}?)[ /]+v?(\d{1,9}(?:\.\d{1,9}){0,3}).*", re.DOTALL)
 
 
 class Surroundings(NamedTuple):

@@ -19,7 +19,7 @@ UNKNOWN = "<unknown>"
 
 _BY_FUNCTION = frozenset({"objc", "cocoa", "native"})
 _BY_FILE = frozenset({"javascript", "node"})
-_NO_FUNCTION = frozenset({"<redacted>", "<unknown>"})
+_NO_FUNCTION = ("<redacted>", "<unknown>")
 
 
 def title(kind: str, main: Thrown | None, crash_frame: dict[str, Any] | None, message: str | None) -> str:
@@ -30,7 +30,7 @@ def title(kind: str, main: Thrown | None, crash_frame: dict[str, Any] | None, me
     if main is None:
         return UNKNOWN
     if main.is_synthetic:
-        return text(crash_frame.get("function"), TITLE_CHARS) or UNKNOWN if crash_frame else UNKNOWN
+        return text(mapping(crash_frame).get("function"), TITLE_CHARS) or UNKNOWN
     name = _cut(main.type or "Error", TITLE_TYPE_CHARS)
     lines = _cut(main.value, METADATA_VALUE_CHARS).splitlines() if main.value else []
     return f"{name}: {_cut(lines[0], TITLE_VALUE_CHARS)}" if lines else name
@@ -57,11 +57,10 @@ def culprit(
 
 
 def crash_frame(raw: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Pick the innermost frame of the application that has a function, else the innermost that has one."""
+    """Pick the application's innermost frame that has a file, else the innermost that has one."""
     fallback: dict[str, Any] | None = None
-    for frame in reversed(raw):
-        function = frame.get("function")
-        if not isinstance(function, str) or not function or function in _NO_FUNCTION:
+    for frame in raw[::-1]:
+        if frame.get("function") in _NO_FUNCTION or not (frame.get("filename") or frame.get("abs_path")):
             continue
         if frame.get("in_app") is True:
             return frame
@@ -73,7 +72,7 @@ def crash_frame(raw: list[dict[str, Any]]) -> dict[str, Any] | None:
 def top_frame(raw: list[dict[str, Any]], platform: str) -> str | None:
     """Say which frame is to blame: the application's innermost, else the innermost."""
     fallback = None
-    for frame in reversed(raw):
+    for frame in raw[::-1]:
         if frame.get("in_app") is True:
             if found := _of_frame(frame, platform):
                 return found

@@ -6,7 +6,7 @@ from ingest import fields
 from ingest.fields import lenient, trimmed
 from ingest.records import RawEvent
 
-READ_CHARS = 4096
+READ_CHARS = 512
 
 
 class Deployment(NamedTuple):

@@ -7,7 +7,7 @@ no lone surrogate, whatever came in.
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha1
 from ipaddress import ip_address
@@ -58,6 +58,7 @@ DIST_CHARS = 64
 LOGGER_CHARS = 64
 BIGINT_MAX = 2**63 - 1
 
+_NOTHING = timedelta()
 _HEX = re.compile(r"[0-9a-fA-F]{32}")
 _DASHED = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _DIST = re.compile(r"[a-zA-Z0-9_.-]+")
@@ -203,7 +204,7 @@ def logger(value: object, platform: str) -> str | None:
 def ip(value: str) -> str | None:
     """Give an IP address in its usual spelling, or None."""
     try:
-        return str(ip_address(value)) if len(value) <= 45 else None
+        return str(ip_address(value))
     except ValueError:
         return None
 
@@ -224,8 +225,13 @@ def instant(value: object) -> datetime | None:
         return None
     if not (value[4] == value[7] == "-" and value[10] == "T" and value[13] == value[16] == ":") or "," in value:
         return None
+    carried = _NOTHING
+    if len(value) > 26 and value[19] == "." and value[26] in "56789":
+        carried = timedelta(microseconds=1)  # finer than a microsecond: rounded, where Python would cut
+    if value[17:19] == "60":
+        value, carried = value[:17] + "59" + value[19:], carried + timedelta(seconds=1)
     try:
         said = datetime.fromisoformat(value)
-        return said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)
+        return (said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)) + carried
     except (ValueError, OverflowError):
         return None

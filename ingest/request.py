@@ -59,6 +59,7 @@ def http_status(contexts: dict[str, Any], tags: dict[str, str]) -> int | None:
         mapping(contexts.get("response")).get("status_code"),
         tags.get("http.status_code"),
         tags.get("status_code"),
+        tags.get("http.response.status_code"),
     ):
         status = whole(told, HTTP_STATUS_MAX)
         if status is not None and status >= 100:

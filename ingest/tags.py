@@ -8,6 +8,8 @@ from ingest.fields import lenient, sound, text
 
 KEY_CHARS = 200
 VALUE_CHARS = 200
+READ_CHARS = 512
+MOST_TAGS = 500
 
 _KEY = re.compile(r"[a-zA-Z0-9_.:-]{1,200}")
 _DROPPED = frozenset({"release", "dist", "user", "filename", "function"})
@@ -42,7 +44,7 @@ def tags(data: dict[str, Any], *, is_processed: bool) -> dict[str, str]:
 
 def _keep(found: dict[str, str], key: object, value: object, is_processed: bool) -> None:
     name = lenient(key)
-    if name is None:
+    if name is None or len(name) > READ_CHARS or len(found) >= MOST_TAGS:
         return
     name = _told_key(name) if is_processed else tag_key(name)
     if name is None or name in found or (not is_processed and name in _DROPPED):
@@ -64,7 +66,7 @@ def tag_value(value: object) -> str | None:
     worth = lenient(value)
     if worth is None:
         return None
-    worth = worth.strip()
+    worth = worth[:READ_CHARS].strip() if len(worth) > READ_CHARS else worth.strip()
     return None if "\n" in worth else text(worth, VALUE_CHARS)
 
 

@@ -9,6 +9,7 @@ ID_CHARS = 128
 EMAIL_CHARS = 75
 USERNAME_CHARS = 128
 COUNTRY_CHARS = 16
+IP_CHARS = 45
 AUTO = "{{auto}}"
 
 _AT_THE_CLIENT = frozenset({"javascript", "cocoa", "objc"})
@@ -47,15 +48,19 @@ def user(raw: RawEvent, platform: str, remote_addr: object, tags: dict[str, str]
 
 def _ip(raw: RawEvent, told: object, platform: str, remote_addr: object) -> str | None:
     if isinstance(told, str) and told != AUTO:
-        return ip(told)
+        return _address(told)
     if raw.is_processed:
         return None
-    found = ip(remote_addr) if isinstance(remote_addr, str) else None
+    found = _address(remote_addr)
     return found or (_peer(raw) if told == AUTO or platform in _AT_THE_CLIENT else None)
 
 
 def _peer(raw: RawEvent) -> str | None:
-    return ip(raw.peer) if raw.peer else None
+    return _address(raw.peer)
+
+
+def _address(told: object) -> str | None:
+    return ip(told) if isinstance(told, str) and len(told) <= IP_CHARS else None
 
 
 def _named(sentry_user: str, found: User) -> User:
@@ -70,5 +75,5 @@ def _named(sentry_user: str, found: User) -> User:
         case "email":
             return found._replace(email=text(name, EMAIL_CHARS))
         case "ip":
-            return found._replace(ip=ip(name))
+            return found._replace(ip=_address(name))
     return found
