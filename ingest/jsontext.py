@@ -67,7 +67,7 @@ def is_json(body: bytes) -> bool:
 
 
 def needs_cleaning(body: bytes) -> bool:
-    """Whether what `parse` read without repair may hold what PostgreSQL refuses; msgspec lets only `\\u0000` pass."""
+    r"""Whether what `parse` read without repair may hold what PostgreSQL refuses; msgspec lets only `\u0000` pass."""
     return rb"\u0000" in body
 
 
