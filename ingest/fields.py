@@ -151,7 +151,8 @@ def uuid(value: object) -> UUID | None:
 
 def event_id_of_body(raw: RawEvent) -> UUID:
     """Make an id for an event that has none: the same body sent again gets the same id."""
-    digest = sha1(f"errhouse:{raw.project_id}:{raw.project_slug or ''}:{raw.source}:".encode(), usedforsecurity=False)
+    whose = f"errhouse:{raw.project_id}:{raw.project_slug or ''}:{raw.source}:"
+    digest = sha1(whose.encode("utf-8", "replace"), usedforsecurity=False)
     digest.update(raw.body)
     return UUID(bytes=digest.digest()[:16], version=5)
 
