@@ -9,7 +9,24 @@ from typing import Any, Protocol
 
 from ingest import jsontext
 from ingest.errors import MalformedPayload, Reason
-from ingest.forms import envelope, store
+from ingest.forms import (
+    activity_alert,
+    comment,
+    envelope,
+    error,
+    event_alert,
+    installation,
+    issue,
+    legacy_plugin,
+    metric_alert,
+    preprod_artifact,
+    rest_event,
+    sdk_event,
+    seer,
+    service_hook,
+    store,
+    ui_component,
+)
 from ingest.records import Door, Payload, RawEvent
 
 FORM_HEADER = "form"  # in a payload from a file: the form its bytes were said to have
@@ -38,6 +55,20 @@ class Form(Protocol):
 FORMS: tuple[Form, ...] = (
     envelope,
     store,
+    error,
+    event_alert,
+    issue,
+    comment,
+    installation,
+    metric_alert,
+    activity_alert,
+    seer,
+    preprod_artifact,
+    ui_component,
+    service_hook,
+    legacy_plugin,
+    rest_event,
+    sdk_event,
 )
 
 
@@ -55,7 +86,7 @@ def form_of(payload: Payload) -> tuple[Form, object]:
     """
     Tell a payload's form, and give its JSON, None for envelopes.
 
-    Raises: MalformedPayload: EMPTY_BODY, NOT_JSON, TOO_DEEP, UNKNOWN_RESOURCE, UNKNOWN_SHAPE.
+    Raises: MalformedPayload: EMPTY_BODY, NOT_JSON, TOO_DEEP, NOT_AN_OBJECT, UNKNOWN_RESOURCE, UNKNOWN_SHAPE.
     """
     if not payload.body or payload.body.isspace():
         raise MalformedPayload(Reason.EMPTY_BODY)
@@ -70,6 +101,8 @@ def form_of(payload: Payload) -> tuple[Form, object]:
         if error.reason is Reason.NOT_JSON and envelope.matches(payload, None):
             return envelope, None
         raise
+    if not isinstance(data, dict | list):
+        raise MalformedPayload(Reason.NOT_AN_OBJECT, "the body is neither a JSON object nor a list of them")
     for form in FORMS:
         if form.matches(payload, data):
             return form, data
