@@ -49,11 +49,8 @@ def main():
     )
     gates = [gate for row in rows for gate in row[6].gates]
     print("gates:", ", ".join(f"{gate} {gates.count(gate)}" for gate in sorted(set(gates), key=gates.count)[::-1]))
-    print(
-        "slowest:",
-        *(f"{row[0]} {row[1]} B {row[4]:.0f} us" for row in sorted(rows, key=lambda r: -r[4])[:4]),
-        sep="\n  ",
-    )
+    slowest = sorted(rows, key=lambda row: -row[4])[:4]
+    print("slowest:", *(f"{row[0]} {row[1]} B {row[4]:.0f} us" for row in slowest), sep="\n  ")
 
 
 if __name__ == "__main__":
