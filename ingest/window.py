@@ -17,7 +17,7 @@ FUTURE = timedelta(seconds=60)
 FUTURE_OF_PROCESSED = timedelta(hours=24)
 DRIFT = timedelta(minutes=55)
 
-_SAID_BY_SENTRY = ("timestamp", "datetime", "dateCreated")
+_SAID_BY_SENTRY = ("timestamp", "datetime", "dateCreated", "received")
 
 
 def occurred_at(raw: RawEvent, received_at: datetime) -> tuple[datetime, TimeQuality]:
