@@ -7,6 +7,7 @@ A class, because the tests put a disk in its place that forgets what was not syn
 import fcntl
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,9 +36,10 @@ class Disk:
             path.mkdir(mode=FOLDER_MODE, exist_ok=True)
             self.sync_folder(path.parent)
         _own(folder, FOLDER_MODE)
-        for entry in os.scandir(folder):
-            if entry.is_file(follow_symlinks=False):
-                _own(Path(entry.path), FILE_MODE)
+        for entry in self.entries(folder):
+            if entry.size is not None:
+                with suppress(FileNotFoundError):  # the other process removes and renames meanwhile
+                    _own(folder / entry.name, FILE_MODE)
 
     def lock(self, path: Path) -> int:
         """Take the lock file for as long as this process lives; BlockingIOError when another has it."""
@@ -126,9 +128,14 @@ class Disk:
         path.unlink(missing_ok=True)
 
     def move(self, path: Path, folder: Path) -> None:
-        """Move a file into a folder beside it, which is made when missing."""
+        """Move a file into a folder, which is made when missing, without taking the place of another."""
         folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
-        path.rename(folder / path.name)
+        target = folder / path.name
+        number = 1
+        while target.exists():
+            number += 1
+            target = folder / f"{path.name}.{number}"
+        path.rename(target)
         self.sync_folder(folder)
 
 

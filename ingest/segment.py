@@ -14,7 +14,7 @@ file, which a crash may leave in a block, do not verify either.
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
@@ -31,6 +31,7 @@ _FRAME = struct.Struct("<4sIIQ")
 _FRAME_REST = struct.Struct("<IQ")
 _CRC_STARTS_AT = 8
 FRAME_BYTES = _FRAME.size
+_RESYNC_BYTES = 1024 * 1024
 
 SHORT = -1  # what there is may be the beginning of a frame
 DAMAGED = -2  # no frame starts here
@@ -114,10 +115,26 @@ def frame_end(view: memoryview, at: int, its: Keys) -> int:
     return end if zlib.crc32(view[at + _CRC_STARTS_AT : end], its.start) == crc else DAMAGED
 
 
-def next_frame(data: bytes, at: int, its: Keys) -> int:
-    """Find the first whole, valid frame at or after `at`; -1 when there is none."""
+def resync(read: Callable[[int, int], bytes], at: int, end: int, its: Keys) -> int:
+    """
+    Find the first whole, valid frame after `at`, where there is none; -1 when there is none up to `end`.
+
+    Takes: `read(offset, size)`; a small part is tried first, since damage is mostly small and segments are not.
+    """
+    for size in (min(_RESYNC_BYTES, end - at), end - at):
+        data = read(at, size)
+        found = _next_frame(data, its, is_all=size == end - at)
+        if found >= 0:
+            return at + found
+    return -1
+
+
+def _next_frame(data: bytes, its: Keys, *, is_all: bool) -> int:
     view = memoryview(data)
-    found = data.find(its.mark, at)
-    while found >= 0 and frame_end(view, found, its) < 0:
+    found = data.find(its.mark, 1)
+    while found >= 0:
+        end = frame_end(view, found, its)
+        if end >= 0 or (end == SHORT and not is_all):
+            return found if end >= 0 else -1
         found = data.find(its.mark, found + 1)
-    return found
+    return -1

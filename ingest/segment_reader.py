@@ -18,7 +18,7 @@ from ingest.segment import (
     frame_end,
     frame_head,
     keys,
-    next_frame,
+    resync,
 )
 from ingest.spool import Position, segment_path
 
@@ -69,7 +69,7 @@ class SegmentReader:
         its = self._keys or self._read_header(items)
         if its is None:
             return items
-        chunk_bytes = min(CHUNK_BYTES, max_bytes + FRAME_BYTES)
+        usual_bytes = chunk_bytes = min(CHUNK_BYTES, max_bytes + FRAME_BYTES)
         while len(items) < max_records and max_bytes > 0 and self.offset < self.seen_bytes:
             chunk = self._read(self.offset, min(chunk_bytes, self.seen_bytes - self.offset))
             if not chunk:
@@ -77,6 +77,7 @@ class SegmentReader:
             taken = self._take_frames(chunk, its, items, max_records, max_bytes)
             if taken:
                 max_bytes -= taken
+                chunk_bytes = usual_bytes
             elif (needed := self._needed(chunk, its)) > len(chunk):
                 chunk_bytes = needed
             elif not self._take_damage(its, items):
@@ -117,20 +118,19 @@ class SegmentReader:
 
     def _take_damage(self, its: Keys, items: list[Record | Damaged]) -> bool:
         """Step over what is no frame; False when it may still become one."""
-        rest = self._read(self.offset, self.seen_bytes - self.offset)
-        length = next_frame(rest, 1, its)
+        end = resync(self._read, self.offset, self.seen_bytes, its)
         why = "damaged: checksum or length is wrong"
-        if length < 0:
+        if end < 0:
             if not self.is_sealed:
                 return False
-            length, why = len(rest), "torn: no whole record up to the end of the segment"
-            if not rest.strip(b"\0"):
+            end, why = self.seen_bytes, "torn: no whole record up to the end of the segment"
+            if not self._read(self.offset, end - self.offset).strip(b"\0"):
                 self.torn_count += 1
-                self.offset += length
+                self.offset = end
                 return True
-        for at in range(0, length, DAMAGED_BYTES):
-            piece = rest[at : min(at + DAMAGED_BYTES, length)]
-            self.offset += len(piece)
+        while self.offset < end:
+            piece = self._read(self.offset, min(DAMAGED_BYTES, end - self.offset))
+            self.offset += len(piece) or end - self.offset  # cut meanwhile
             items.append(Damaged(piece, Position(self._spool, self.number, self.offset), why))
         return True
 

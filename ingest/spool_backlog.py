@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from ingest.disk import Disk
-from ingest.segment import FRAME_BYTES, HEADER_BYTES, VERSION, Keys, decode_header, frame_head, next_frame
+from ingest.segment import FRAME_BYTES, HEADER_BYTES, VERSION, Keys, decode_header, frame_head, resync
 from ingest.segment_reader import keys_of
 from ingest.spool import Position, identify, segment_path, segments
 
@@ -73,7 +73,11 @@ class BacklogCounter:
         if hops <= 0:
             count.is_complete = False
             return 0
-        fd = self._disk.open(segment_path(self._folder, count.number))
+        try:
+            fd = self._disk.open(segment_path(self._folder, count.number))
+        except FileNotFoundError:  # loaded and removed meanwhile
+            count.events, count.start, count.end, count.is_complete = 0, size, size, True
+            return 1
         try:
             header = decode_header(self._disk.read(fd, HEADER_BYTES, 0))
             if header is not None and header.version != VERSION:
@@ -97,18 +101,18 @@ class _Hopper:
 
     def hop(self, at: int) -> tuple[int, int] | None:
         """Find the next whole frame at or after `at`: where it ends and when it was written."""
-        head = frame_head(self._disk.read(self._fd, FRAME_BYTES, at), 0, self._keys)
+        head = frame_head(self._read(at, FRAME_BYTES), 0, self._keys)
         if head is None or at + FRAME_BYTES + head.length > self.size:
             if at >= self.size:
                 return None
-            rest = self._disk.read(self._fd, self.size - at, at)
-            found = next_frame(rest, 1, self._keys)
-            if found < 0:
+            at = resync(self._read, at, self.size, self._keys)
+            head = frame_head(self._read(at, FRAME_BYTES), 0, self._keys) if at >= 0 else None
+            if head is None:
                 return None
-            at += found
-            head = frame_head(rest, found, self._keys)
-            assert head is not None  # noqa: S101  # next_frame has verified it
         return at + FRAME_BYTES + head.length, head.written_at_us
+
+    def _read(self, offset: int, size: int) -> bytes:
+        return self._disk.read(self._fd, size, offset)
 
 
 class _Count:

@@ -56,10 +56,13 @@ class Journal:
         try:
             self._spool = found(self._disk, folder)
             self._last = max(segments(self._disk, folder), default=0)
-            self._begin()
         except OSError:
             self._disk.close(self._lock)
             raise
+        try:
+            self._begin()
+        except OSError:  # a full disk must not keep the receiver from starting: it answers 503 until there is room
+            self._give_up()
 
     def commit(self, records: Sequence[bytes]) -> None:
         """
@@ -116,22 +119,22 @@ class Journal:
             self._disk.sync(fd)
             self._disk.sync_folder(self._folder)
         except OSError:
+            # The file stays, empty: the reader may hold it open, so its id must not be given out again.
             self._disk.close(fd)
-            with suppress(OSError):
-                self._disk.unlink(segment_path(self._folder, number))
             raise
-        self._last = number
         self.written_bytes += HEADER_BYTES
         self._segment = Segment(fd, number, keys(self._spool, number), HEADER_BYTES)
         return self._segment
 
     def _create(self) -> tuple[int, int]:
-        number = self._last + 1
         while True:
             try:
-                return number, self._disk.create(segment_path(self._folder, number))
-            except FileExistsError:  # something foreign has the name, or a failed start could not be removed
-                number += 1
+                fd = self._disk.create(segment_path(self._folder, self._last + 1))
+            except FileExistsError:  # something foreign has the name
+                self._last += 1
+            else:
+                self._last += 1
+                return self._last, fd
 
     def _give_up(self) -> None:
         self.failures += 1

@@ -109,6 +109,11 @@ class SpoolReader:
             self._disk.sync_folder(self._folder)
         return len(done)
 
+    @property
+    def committed(self) -> Position | None:
+        """The position that was released last, or given at start and fits; None when everything is read anew."""
+        return self._committed
+
     def backlog(self) -> Backlog:
         """Say what lies after the position that was released last: what is not known to be loaded."""
         return self._counter.look(self._committed)
@@ -172,17 +177,19 @@ class SpoolReader:
         return header is None or header.version == VERSION
 
     def _report(self, items: list[Record | Damaged]) -> None:
-        for item in items:
-            if isinstance(item, Damaged):
-                self.damaged_count += 1
-                log.warning(
-                    "spool holds bytes that are no record",
-                    spool=str(self._folder),
-                    segment=item.position.segment,
-                    before=item.position.offset,
-                    bytes=len(item.data),
-                    why=item.why,
-                )
+        damaged = [item for item in items if isinstance(item, Damaged)]
+        if not damaged:
+            return
+        self.damaged_count += len(damaged)
+        log.warning(
+            "spool holds bytes that are no record",
+            spool=str(self._folder),
+            pieces=len(damaged),
+            bytes=sum(len(item.data) for item in damaged),
+            segment=damaged[0].position.segment,
+            before=damaged[0].position.offset,
+            why=damaged[0].why,
+        )
 
 
 def wait(readers: Sequence[SpoolReader], timeout: float) -> bool:

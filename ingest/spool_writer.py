@@ -47,7 +47,7 @@ class SpoolWriter:
 
     Takes:  `max_bytes`, what all segments together may hold; `segment_bytes`, from which size the next one is begun.
     Raises: SpoolLocked when another process writes this spool, PermissionError when the folder is not ours, OSError
-            when the disk does not take the first segment.
+            when it cannot be made. A full disk is no error here, `append` will say so.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class SpoolWriter:
             group, is_open = self._gather()
             if not group:
                 continue
-            error: Exception | None = None
+            error: SpoolBroken | None = None
             try:
                 self._journal.commit([record for record, _ in group])
             except SpoolBroken as broken:
@@ -176,7 +176,7 @@ class SpoolWriter:
                 return group, True
         return group, False
 
-    def _settle(self, group: list[_Waiting], error: Exception | None) -> None:
+    def _settle(self, group: list[_Waiting], error: SpoolBroken | None) -> None:
         """Run in the event loop: tell those who wait."""
         self._groups += 1
         for record, future in group:
@@ -186,6 +186,6 @@ class SpoolWriter:
             if error is None:
                 future.set_result(None)
             else:
-                future.set_exception(error)
+                future.set_exception(SpoolBroken(str(error)))  # each its own: raising adds a traceback
         if error is None:
             self._appended += len(group)
