@@ -1,0 +1,43 @@
+# `make` alone lists the targets. All of them need only Python >= 3.11 and a package index.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup serve test bench lint docs lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: .venv.stamp ## make .venv and install everything into it, once
+
+serve: .venv.stamp ## run the whole service; its database too, unless ERRHOUSE_DATABASE_URL is set
+	@exec .venv/bin/errhouse serve $(ARGS)
+
+test: .venv.stamp ## run the tests; ARGS="tests/models -k embedded" runs some
+	@exec .venv/bin/pytest $(ARGS)
+
+bench: .venv.stamp ## measure, and print the numbers
+	@set -e; for file in tests/bench/bench_*.py; do .venv/bin/python "$$file"; done
+
+lint: .venv.stamp ## check format, rules, types and import contracts
+	@.venv/bin/ruff format --check
+	@.venv/bin/ruff check
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+docs: .venv.stamp ## write again what in docs/ is made from the code
+	@.venv/bin/python docs/generate.py
+
+lock: ## choose dependency versions again, with hashes; needs uv
+	@set -e; export PATH="$(CURDIR)/.venv/bin:$$PATH"; \
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header -q $(ARGS) -o requirements.lock; \
+	{ echo "# Every dependency, direct or not, for work and for tests, with hashes. Written by \`make lock\`, never by hand."; \
+		grep -v '^#' requirements.lock; } > requirements.lock.new; \
+	mv requirements.lock.new requirements.lock
+
+clean: ## remove what make and the tools made here; data folders stay
+	rm -rf .venv .venv.stamp build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find ingest models migrations reports tests -name __pycache__ -type d -exec rm -rf {} +
+
+.venv.stamp: pyproject.toml requirements.lock .ci/setup
+	@sh .ci/setup
+	@touch .venv.stamp
