@@ -115,7 +115,7 @@ def parse(payload: Payload, data: object) -> Iterator[RawEvent]:
         )
         found = True
     if not found:
-        raise MalformedPayload(Reason.NO_EVENT, f"the envelope holds {_listed(items)}")
+        raise MalformedPayload(Reason.NO_EVENT, f"the envelope holds no error event, but {_listed(items)}")
 
 
 def _read(body: bytes) -> tuple[_Header, list[_Item]]:
@@ -190,7 +190,7 @@ def _looks_like_one(body: bytes) -> bool:
 
 def _listed(items: list[_Item]) -> str:
     types = sorted({item.type for item in items})[:10]
-    return "no event item, but " + ", ".join(name[:40] for name in types) if types else "no item"
+    return ", ".join(name[:40] for name in types) if types else "no item"
 
 
 def _damaged(detail: str) -> MalformedPayload:

@@ -38,7 +38,7 @@ def parse(payload: Payload, data: object) -> Iterator[RawEvent]:
     """
     if not isinstance(data, dict):
         raise MalformedPayload(Reason.NOT_AN_OBJECT, "the plugin's body is a JSON object")
-    told = data.get("event", {})
+    told = data.get("event") or {}
     if not isinstance(told, dict) or not (told or "message" in data):
         raise MalformedPayload(Reason.UNKNOWN_SHAPE, "the plugin's event is not a JSON object")
     event = _completed(told, data)
