@@ -17,7 +17,11 @@ CONNECT_SECONDS = 5
 
 
 class DatabaseError(ModelsError):
-    """The database cannot be used; the message says why and what to do."""
+    """The database cannot be used; the message says why and what to do. An outage may be over soon."""
+
+    def __init__(self, message: str, *, is_outage: bool = False) -> None:
+        super().__init__(message)
+        self.is_outage = is_outage
 
 
 def engine_for(url: str, *, application: str = "errhouse", pool_size: int = 2) -> Engine:
@@ -72,7 +76,8 @@ def check_server(engine: Engine) -> int:
     except (OperationalError, DBAPIError) as error:
         said = str(error.orig).strip().splitlines()[-1] if error.orig else "no answer"
         raise DatabaseError(
-            f"The database at {where} cannot be reached ({said}); check ERRHOUSE_DATABASE_URL and that it runs."
+            f"The database at {where} cannot be reached ({said}); check ERRHOUSE_DATABASE_URL and that it runs.",
+            is_outage=True,
         ) from None
     major = number // 10_000
     if major < OLDEST_VERSION:

@@ -63,6 +63,10 @@ class Settings(BaseSettings):
         description="URL under which senders reach this service, for the DSNs and hook addresses that are printed. "
         "Unset: `http://HOST:PORT`.",
     )
+    TRUSTED_PROXIES: str = Field(
+        "127.0.0.1",
+        description="Addresses of proxies, comma separated, whose X-Forwarded-For is believed; `*` believes everybody.",
+    )
     MAX_BODY_BYTES: int = Field(
         20 * MIB, ge=1024, description="Largest request body in bytes, as sent; larger ones are answered 413."
     )

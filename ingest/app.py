@@ -1,0 +1,71 @@
+"""The one web application: the receiver's doors, health and metrics. [front door]"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import time_ns
+
+import msgspec
+from fastapi import FastAPI, Response
+
+from ingest import metrics
+from ingest.body import Limits
+from ingest.health import Health
+from ingest.receive import Receiver
+from ingest.routes import DoorRoute
+from ingest.spool_writer import SpoolWriter
+from models.access import AccessFile, webhook_secrets
+from models.settings import Settings
+
+
+def create_app(settings: Settings, spool: Path, run_dir: Path) -> FastAPI:
+    """
+    Make the application of one receiver process.
+
+    Takes: `spool`, the folder this process alone writes to; `run_dir`, where the loader says how it fares.
+    """
+    told = tuple(secret.get_secret_value() for secret in settings.WEBHOOK_SECRETS)
+    secrets = tuple(secret.encode() for secret in webhook_secrets(settings.DATA_DIR, told))
+    limits = Limits(raw_bytes=settings.MAX_BODY_BYTES, decoded_bytes=settings.MAX_DECODED_BYTES)
+    receiver = Receiver(secrets, AccessFile(settings.DATA_DIR), limits, settings.ACK_DEADLINE_SECONDS)
+    health = Health(settings.spool_dir, run_dir, settings.READY_MAX_LAG_SECONDS, settings.SPOOL_MAX_BYTES)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        receiver.writer = SpoolWriter(spool, settings.SPOOL_MAX_BYTES)
+        try:
+            yield
+        finally:
+            await receiver.writer.close()
+
+    app = FastAPI(
+        title="errhouse",
+        summary="Every Sentry error event, in your own PostgreSQL.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.router.routes.insert(0, DoorRoute(receiver))
+
+    @app.get("/healthz")
+    async def healthz() -> Response:
+        """Say that the process lives."""
+        return Response(b'{"status":"ok"}', media_type="application/json")
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        """Say whether events are accepted and loaded in time."""
+        found = health.readiness(time_ns() // 1000)
+        return Response(msgspec.json.encode(found), 200 if found.ready else 503, media_type="application/json")
+
+    @app.get("/metrics")
+    def all_metrics() -> Response:
+        """Give the metrics of every process of this service."""
+        found = health.readiness(time_ns() // 1000)
+        metrics.SPOOL_EVENTS.set(found.spool_events)
+        metrics.SPOOL_OLDEST_SECONDS.set(found.oldest_seconds)
+        return Response(metrics.text_of_all(), media_type="text/plain; version=0.0.4")
+
+    return app

@@ -1,0 +1,189 @@
+"""
+`errhouse load`: files into rows, by the same path as everything else.
+
+A file is read line by line where each line is a document, else as one document. How far a file is loaded is moved in
+the transaction that loads the rows, so an interrupted load goes on where it was, and a finished one is not read again.
+"""
+
+import gzip
+import io
+import itertools
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, NamedTuple
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import msgspec
+import zstandard
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from sqlalchemy import Engine
+
+from ingest import jsontext
+from ingest.errors import IngestError
+from ingest.forms import FORM_HEADER, FORMS
+from ingest.interpret import EPOCH
+from ingest.load import Loader, Tally
+from ingest.records import Door, Payload
+from ingest.serve import clock
+from ingest.spool import Position
+from models.settings import Settings
+
+ORIGIN = "file"
+STANDARD_INPUT = Path("-")
+HEAD_BYTES = 64 * 1024
+MAX_DOCUMENT_BYTES = 512 * 1024 * 1024
+BATCH_EVENTS = 5000
+
+
+class Document(NamedTuple):
+    """One JSON document, or one envelope, of a file: its bytes and its number, counted from 1."""
+
+    body: bytes
+    number: int
+
+
+def check(files: Sequence[Path], form: str | None) -> None:
+    """Refuse what cannot be loaded before anything is: raises IngestError, one sentence."""
+    names = [each.NAME for each in FORMS]
+    if form is not None and form not in names:
+        raise IngestError(f"There is no form {form!r}; --form takes one of {', '.join(names)}.")
+    for file in files:
+        if file == STANDARD_INPUT:
+            continue
+        if not file.is_file():
+            raise IngestError(f"{file} is not a file that can be read; give NDJSON or JSON files, or `-`.")
+
+
+def load_files(
+    engine: Engine,
+    settings: Settings,
+    files: Sequence[Path],
+    project_id: int | None,
+    form: str | None,
+    *,
+    is_again: bool,
+    is_quiet: bool,
+) -> Tally:
+    """Load files one after the other; give what became of all."""
+    loader = Loader(engine, settings, clock)
+    headers = {FORM_HEADER: form} if form else {}
+    total = Tally()
+    known = {} if is_again else loader.positions()
+    console = Console(stderr=True, quiet=is_quiet or not sys.stderr.isatty())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        for file in files:
+            mark = _mark(file)
+            task = progress.add_task(file.name, total=None if file == STANDARD_INPUT else file.stat().st_size)
+            done = known[str(mark)].offset if mark and str(mark) in known else 0
+            with _opened(file) as (stream, raw):
+                try:
+                    for batch in _batches(documents(stream), done, settings):
+                        received_at_us = int((clock() - EPOCH).total_seconds() * 1e6)
+                        payloads = [
+                            Payload(received_at_us, Door.FILE, each.body, project_id, headers) for each in batch
+                        ]
+                        position = Position(mark, 0, batch[-1].number) if mark else None
+                        total = total.plus(loader.load(payloads, origin=ORIGIN, position=position))
+                        progress.update(task, completed=raw.tell())
+                except (OSError, EOFError, zstandard.ZstdError) as error:
+                    raise IngestError(
+                        f"{file} breaks off ({error}); what came before is loaded; mend it and load it again."
+                    ) from None
+            progress.update(task, completed=progress.tasks[task].total)
+    return total
+
+
+def documents(stream: IO[bytes]) -> Iterator[Document]:
+    """Cut a stream into documents: lines, elements of an array, or the whole."""
+    buffered = io.BufferedReader(stream, HEAD_BYTES) if isinstance(stream, io.RawIOBase) else stream
+    first = buffered.readline(MAX_DOCUMENT_BYTES)
+    while first and not first.strip():
+        first = buffered.readline(MAX_DOCUMENT_BYTES)
+    second = buffered.readline(MAX_DOCUMENT_BYTES)
+    if jsontext.is_json(first.strip()) and not _is_item_header(second):
+        number = 0
+        for line in itertools.chain((first, second), iter(lambda: buffered.readline(MAX_DOCUMENT_BYTES), b"")):
+            if line.strip():
+                for body in _elements(line.strip()):
+                    number += 1
+                    yield Document(body, number)
+        return
+    whole = first + second + buffered.read(MAX_DOCUMENT_BYTES)
+    for number, body in enumerate(_elements(whole), 1):
+        yield Document(body, number)
+
+
+def _elements(document: bytes) -> list[bytes]:
+    """Cut an array into its elements; anything else is one."""
+    if document[:1] != b"[":
+        return [document]
+    try:
+        return [bytes(each) for each in msgspec.json.decode(document, type=list[msgspec.Raw])]
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return [document]
+
+
+def _is_item_header(line: bytes) -> bool:
+    """Whether a second line is an envelope's item header: then lines are no documents of their own."""
+    try:
+        return (
+            "type" in msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+            and len(line) < 1024
+            and b'"length"' in line
+        )
+    except (msgspec.MsgspecError, ValueError):
+        return False
+
+
+def _batches(found: Iterator[Document], done: int, settings: Settings) -> Iterator[list[Document]]:
+    batch: list[Document] = []
+    size = 0
+    for each in found:
+        if each.number <= done:
+            continue
+        batch.append(each)
+        size += len(each.body)
+        if len(batch) >= max(BATCH_EVENTS, settings.LOAD_BATCH_EVENTS) or size >= settings.LOAD_BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _mark(file: Path) -> UUID | None:
+    """Name a file as it is now, so that its position fits only as long as it is not changed."""
+    if file == STANDARD_INPUT:
+        return None
+    found = file.stat()
+    return uuid5(NAMESPACE_URL, f"file:{file.resolve()}:{found.st_size}:{found.st_mtime_ns}")
+
+
+class _opened:  # noqa: N801 - reads as a verb where it is used
+    """Open a file and undo its compression; gives the stream, and the file below it for the progress bar."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __enter__(self) -> tuple[IO[bytes], IO[bytes]]:
+        raw: IO[bytes] = sys.stdin.buffer if self._file == STANDARD_INPUT else self._file.open("rb")
+        self._raw = raw
+        head = raw.peek(4)[:4] if isinstance(raw, io.BufferedReader) else b""
+        if head[:2] == b"\x1f\x8b":
+            return gzip.GzipFile(fileobj=raw), raw  # type: ignore[return-value]
+        if head == b"\x28\xb5\x2f\xfd":
+            reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+            return io.BufferedReader(reader, HEAD_BYTES), raw
+        return raw, raw
+
+    def __exit__(self, *_: object) -> None:
+        if self._file != STANDARD_INPUT:
+            self._raw.close()

@@ -1,0 +1,242 @@
+"""`errhouse`: every command. This room's own stand here, those of the others are joined. [front door]"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from ingest.errors import IngestError
+from ingest.sqlstate import told as error_told
+from models import cli as models_cli
+from models.cli import JsonFlag, shown, told
+from models.engine import database_url, engine_for
+from models.errors import ModelsError
+from models.logs import configure
+from models.settings import load_settings
+
+app = typer.Typer(
+    name="errhouse",
+    help="Every Sentry error event, in your own PostgreSQL: complete, queryable and reported on.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+set_aside_app = typer.Typer(help="What could not become a row: why, and again.", no_args_is_help=True)
+app.add_typer(models_cli.db, name="db")
+app.add_typer(models_cli.project, name="project")
+app.add_typer(models_cli.hook, name="hook")
+app.add_typer(set_aside_app, name="set-aside")
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; overrides ERRHOUSE_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; overrides ERRHOUSE_PORT.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Receiver processes; overrides ERRHOUSE_WORKERS.")] = None,
+    roles: Annotated[str, typer.Option(help="Which parts to run, comma separated.")] = "receive,load,schedule",
+) -> None:
+    """Run the whole service: receive, load, and, without a database URL, the embedded database."""
+    given = {name: value for name, value in (("HOST", host), ("PORT", port), ("WORKERS", workers)) if value is not None}
+    settings = load_settings(**given)
+    configure(settings.LOG_LEVEL, "serve")
+    from ingest.serve import serve as run  # noqa: PLC0415 - a command loads what it needs
+
+    run(settings, tuple(role.strip() for role in roles.split(",") if role.strip()))
+
+
+@app.command("_receive", hidden=True)
+def receive_process(number: int, handle: int) -> None:
+    """Run one receiver; started by `serve`."""
+    from ingest.serve import receive  # noqa: PLC0415 - a command loads what it needs
+
+    receive(load_settings(), number, handle)
+
+
+@app.command("_load", hidden=True)
+def load_process() -> None:
+    """Run the loader; started by `serve`."""
+    from ingest.serve import load as run  # noqa: PLC0415 - a command loads what it needs
+
+    run(load_settings())
+
+
+@app.command()
+def drain(as_json: JsonFlag = False) -> None:
+    """Load the spool until it is empty, then stop."""
+    settings = load_settings()
+    configure(settings.LOG_LEVEL, "drain")
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    from ingest.serve import drain_now  # noqa: PLC0415 - a command loads what it needs
+
+    with database_url(settings) as url:
+        models_cli.migrated(settings, url)
+        found = drain_now(settings, url).total
+    counts = {
+        "loaded": found.loaded_total,
+        "duplicates": found.duplicate_total,
+        "set_aside": found.set_aside_total,
+    }
+    if as_json:
+        told(counts)
+    else:
+        typer.echo("The spool is empty: {loaded} loaded, {duplicates} known, {set_aside} set aside.".format(**counts))
+
+
+@app.command("load")
+def load_files(
+    files: Annotated[list[Path], typer.Argument(help="NDJSON or JSON, plain, .gz or .zst; `-` reads standard input.")],
+    project: Annotated[int | None, typer.Option(help="Project of events that do not name one.")] = None,
+    form: Annotated[str | None, typer.Option(help="Form of the payloads; told from their shape if not given.")] = None,
+    again: Annotated[bool, typer.Option(help="Start at the beginning of files that were loaded before.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Load events from files: SDK events, envelopes, webhook bodies, REST API events. Old times stay as they are."""
+    settings = load_settings()
+    configure(settings.LOG_LEVEL, "load")
+    from ingest import bulk  # noqa: PLC0415 - a command loads what it needs
+
+    bulk.check(files, form)
+    with _database() as engine:
+        tally = bulk.load_files(engine, settings, files, project, form, is_again=again, is_quiet=as_json)
+    if as_json:
+        told(tally._asdict())
+    else:
+        typer.echo(
+            f"{tally.loaded} loaded, {tally.duplicates} known already, {tally.set_aside} set aside"
+            + ("; `errhouse set-aside list` says why." if tally.set_aside else ".")
+        )
+
+
+@app.command("send-test")
+def send_test(
+    form: Annotated[str | None, typer.Option(help="Only this form; every form if not given.")] = None,
+    url: Annotated[str | None, typer.Option(help="Receiver to send to; this service if not given.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Send signed samples of every form, as Sentry and its SDKs do, and tell what was answered."""
+    settings = load_settings()
+    from ingest import samples  # noqa: PLC0415 - a command loads what it needs
+
+    with _database() as engine:
+        found = samples.send(engine, settings, form, url)
+    if as_json:
+        told([answer._asdict() for answer in found])
+    else:
+        shown("Samples sent", ("form", "status", "ms", "answer"), [(a.form, a.status, a.ms, a.answer) for a in found])
+    if any(answer.status != 200 for answer in found):
+        raise typer.Exit(1)
+
+
+@set_aside_app.command("list")
+def list_set_aside(
+    reason: Annotated[str | None, typer.Option(help="Only this reason code.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many, latest first.")] = 50,
+    as_json: JsonFlag = False,
+) -> None:
+    """List what is set aside, latest first."""
+    from ingest import set_aside  # noqa: PLC0415 - a command loads what it needs
+
+    with _database() as engine, engine.connect() as connection:
+        found = set_aside.listed(connection, reason, top)
+    if as_json:
+        told(found)
+    elif found:
+        columns = ("set_aside_key", "reason", "door", "project_id", "seen_count", "last_received_at", "detail")
+        shown("Set aside", columns, [tuple(each[name] for name in columns) for each in found])
+    else:
+        typer.echo("Nothing is set aside.")
+
+
+@set_aside_app.command("show")
+def show_set_aside(
+    key: Annotated[int, typer.Argument(help="The set_aside_key from `errhouse set-aside list`.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Show one record: why, and its bytes as they came."""
+    from ingest import set_aside  # noqa: PLC0415 - a command loads what it needs
+
+    with _database() as engine, engine.connect() as connection:
+        found = set_aside.payload_of(connection, key)
+    if found is None:
+        raise IngestError(f"There is no set-aside record {key}; `errhouse set-aside list` shows them.")
+    reason, detail, payload = found
+    body = payload.body.decode("utf-8", "backslashreplace")
+    data: dict[str, Any] = {
+        "reason": reason,
+        "detail": detail,
+        "door": payload.door.value,
+        "project_id": payload.project_id,
+        "headers": payload.headers,
+        "body": body,
+    }
+    if as_json:
+        told(data)
+    else:
+        for name, value in data.items():
+            typer.echo(f"{name}: {_printable(str(value))}")
+
+
+@set_aside_app.command("replay")
+def replay_set_aside(
+    key: Annotated[int | None, typer.Argument(help="One record; without it, all, or all of a reason.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only this reason code.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Load again what was set aside; what still cannot be read stays."""
+    settings = load_settings()
+    from ingest import replay  # noqa: PLC0415 - a command loads what it needs
+
+    with _database() as engine:
+        tally = replay.replay(engine, settings, key, reason)
+    if as_json:
+        told(tally._asdict())
+    else:
+        typer.echo(f"{tally.loaded} loaded, {tally.duplicates} known already, {tally.set_aside} still set aside.")
+
+
+def _printable(text: str) -> str:
+    """Keep a payload from speaking to the terminal."""
+    return "".join(char if char.isprintable() or char in "\n\t" else f"\\u{ord(char):04x}" for char in text)
+
+
+@contextmanager
+def _database() -> Iterator[Engine]:
+    settings = load_settings()
+    with database_url(settings) as url:
+        models_cli.migrated(settings, url)
+        engine = engine_for(url)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+def main() -> None:
+    """Run the command line: 0 done, 1 done with findings, 2 cannot be done, in one sentence."""
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as wrong:
+        wrong.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except (ModelsError, IngestError) as wrong:
+        sys.stderr.write(f"errhouse: {wrong}\n")
+        sys.exit(2)
+    except SQLAlchemyError as wrong:
+        sys.stderr.write(
+            f"errhouse: the database refused: {error_told(wrong)}; `errhouse db status` shows its state.\n"
+        )
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)

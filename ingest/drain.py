@@ -1,0 +1,253 @@
+"""
+The loader's loop: spools -> batches -> `load`, with patience when the database is away.
+
+One batch at a time from one spool at a time; a batch that failed is tried again as it was, so nothing is skipped.
+"""
+
+import random
+from collections.abc import Callable
+from datetime import datetime
+from time import monotonic, sleep
+from typing import NamedTuple
+
+import msgspec
+import structlog
+from sqlalchemy import Engine
+
+from ingest import metrics, set_aside
+from ingest.disk import Disk
+from ingest.errors import Reason
+from ingest.health import LoaderState
+from ingest.interpret import EPOCH, Aside
+from ingest.load import Loader, Tally
+from ingest.records import Door, Payload
+from ingest.segment_reader import Record
+from ingest.spool import Position, identify, spools
+from ingest.spool_reader import SpoolReader
+from ingest.spool_reader import wait as wait_for_any
+from ingest.sqlstate import DATABASE_ERRORS, Verdict, told, verdict
+from models.settings import Settings
+
+IDLE_SECONDS = 1.0
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 5.0
+UPKEEP_SECONDS = 60.0
+
+_decode = msgspec.msgpack.Decoder(Payload).decode
+log = structlog.get_logger()
+
+
+class Batch(NamedTuple):
+    """What was read and is not committed yet."""
+
+    payloads: list[Payload]
+    asides: list[Aside]
+    position: Position
+
+
+class _Spool:
+    """One spool and the batch in hand from it."""
+
+    def __init__(self, name: str, reader: SpoolReader) -> None:
+        self.name = name
+        self.reader = reader
+        self.batch: Batch | None = None
+        self.committed = reader.committed
+
+
+class Drain:
+    """
+    Everything the loader process keeps between two steps.
+
+    `step` does one unit and says whether there was something to do; `run` repeats it until told to stop.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        revive: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._clock = clock
+        self._revive = revive
+        self._loader = Loader(engine, settings, clock)
+        self._spools: dict[str, _Spool] = {}
+        self._state = LoaderState(0)
+        self._run_dir = settings.DATA_DIR / "run"
+        self._failures = 0
+        self._upkeep_due = 0.0
+        self._is_prepared = False
+        self._has_asides = True
+        self._loaded_at = 0.0
+        self._was_full = False
+
+    @property
+    def total(self) -> LoaderState:
+        """What was loaded since this process began."""
+        return self._state
+
+    def step(self) -> bool:
+        """Load at most one batch of each spool; say whether there was one. Never raises for the database's sake."""
+        try:
+            if not self._is_prepared:
+                self._prepare()
+            self._open_new()
+            did = False
+            for spool in self._spools.values():
+                did = self._step_spool(spool) or did
+            self._upkeep()
+        except Exception as error:
+            if not self._failed(error):
+                raise
+            return False
+        self._failures = 0
+        self._tell("ok")
+        return did
+
+    def pause(self, did: bool, should_stop: Callable[[], bool]) -> None:
+        """Wait for something to do: company for the events at hand, new ones, or the database."""
+        if self._failures:
+            self._sleep(self._pause_seconds(), should_stop)
+        elif did and self._was_full:
+            return
+        elif self._spools:
+            if wait_for_any([spool.reader for spool in self._spools.values()], IDLE_SECONDS):
+                self._sleep(self._loaded_at + self._settings.LOAD_MAX_WAIT_SECONDS - monotonic(), should_stop)
+        else:
+            self._sleep(IDLE_SECONDS / 10, should_stop)
+
+    def run(self, should_stop: Callable[[], bool]) -> None:
+        """Load until told to stop."""
+        while not should_stop():
+            self.pause(self.step(), should_stop)
+
+    def is_empty(self) -> bool:
+        """Whether every spool is loaded to its end."""
+        self._open_new()
+        return all(spool.batch is None and not spool.reader.is_behind() for spool in self._spools.values())
+
+    def is_failing(self) -> bool:
+        """Whether the last step could not reach or use the database."""
+        return self._failures > 0
+
+    def close(self) -> None:
+        """Give the spools back."""
+        for spool in self._spools.values():
+            spool.reader.close()
+
+    def _prepare(self) -> None:
+        self._loader.reset()
+        self._loader.prepare()
+        self._is_prepared = True
+
+    def _open_new(self) -> None:
+        found = [folder for folder in spools(self._settings.spool_dir) if folder.name not in self._spools]
+        if not found:
+            return
+        positions = self._loader.positions()
+        for folder in found:
+            reader = SpoolReader(folder, positions.get(str(identify(Disk(), folder))))
+            self._spools[folder.name] = _Spool(folder.name, reader)
+
+    def _step_spool(self, spool: _Spool) -> bool:
+        if spool.batch is None:
+            spool.batch = self._read(spool)
+        if spool.batch is None:
+            return False
+        begun = monotonic()
+        batch = spool.batch
+        tally = self._loader.load(
+            batch.payloads, origin=str(batch.position.spool), position=batch.position, asides=batch.asides
+        )
+        spool.batch = None
+        spool.committed = batch.position
+        self._loaded_at = monotonic()
+        metrics.LOAD_SECONDS.observe(monotonic() - begun)
+        self._count(tally)
+        self._tell("ok")
+        spool.reader.release(batch.position)
+        return True
+
+    def _read(self, spool: _Spool) -> Batch | None:
+        settings = self._settings
+        items = spool.reader.read(settings.LOAD_BATCH_EVENTS, settings.LOAD_BATCH_BYTES)
+        if not items:
+            return None
+        self._was_full = len(items) >= settings.LOAD_BATCH_EVENTS
+        payloads: list[Payload] = []
+        asides: list[Aside] = []
+        for item in items:
+            if isinstance(item, Record):
+                try:
+                    payloads.append(_decode(item.payload))
+                except (msgspec.MsgspecError, ValueError):
+                    asides.append(self._damaged(item.payload, "a record of the spool is not a payload"))
+            else:
+                asides.append(self._damaged(item.data, item.why))
+        return Batch(payloads, asides, items[-1].position)
+
+    def _damaged(self, data: bytes, why: str) -> Aside:
+        received_at_us = (self._clock() - EPOCH).total_seconds() * 1e6
+        return Aside(Payload(int(received_at_us), Door.FILE, data), Reason.SPOOL_DAMAGED, why)
+
+    def _count(self, tally: Tally) -> None:
+        self._state.loaded_total += tally.loaded
+        self._state.duplicate_total += tally.duplicates
+        self._state.set_aside_total += tally.set_aside
+        self._has_asides = self._has_asides or tally.set_aside > 0
+        metrics.PAYLOADS.inc(tally.payloads)
+        for outcome, count in (("loaded", tally.loaded), ("duplicate", tally.duplicates), ("refused", tally.refused)):
+            metrics.EVENTS.labels(outcome).inc(count)
+        metrics.SET_ASIDE.inc(tally.set_aside)
+
+    def _tell(self, database: str) -> None:
+        self._state.heartbeat_us = int((self._clock() - EPOCH).total_seconds() * 1e6)
+        self._state.database = database
+        self._state.positions = {
+            spool.name: (str(spool.committed.spool), spool.committed.segment, spool.committed.offset)
+            for spool in self._spools.values()
+            if spool.committed is not None
+        }
+        self._state.write(self._run_dir)
+
+    def _upkeep(self) -> None:
+        if monotonic() < self._upkeep_due:
+            return
+        self._upkeep_due = monotonic() + UPKEEP_SECONDS
+        self._loader.prepare()
+        if self._has_asides:
+            with self._engine.begin() as connection:
+                gone = set_aside.trim(connection, self._settings.SET_ASIDE_MAX_BYTES)
+            self._has_asides = False
+            if gone:
+                metrics.TRIMMED.inc(gone)
+                log.warning("set aside is full, the oldest were removed", removed=gone)
+
+    def _failed(self, error: Exception) -> bool:
+        """Note a failure that time or an operator will mend; False for one that is a fault of this program."""
+        found = verdict(error)
+        if found is Verdict.RETRY and not isinstance(error, DATABASE_ERRORS):
+            return False
+        self._failures += 1
+        self._is_prepared = False
+        metrics.LOAD_FAILURES.labels(found.value).inc()
+        say = log.error if found is Verdict.SCHEMA else log.warning
+        what = "the database is not as it should be" if found is Verdict.SCHEMA else "the database is away"
+        say(f"{what}; events wait in the spool", why=told(error), attempt=self._failures)
+        self._engine.dispose()
+        self._tell(told(error))
+        if found is Verdict.RETRY:
+            self._revive()
+        return True
+
+    def _pause_seconds(self) -> float:
+        longest: float = min(FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 1, 10), LONGEST_PAUSE_SECONDS)
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads attempts, no secret
+
+    def _sleep(self, seconds: float, should_stop: Callable[[], bool]) -> None:
+        deadline = monotonic() + seconds
+        while (left := deadline - monotonic()) > 0 and not should_stop():
+            sleep(min(0.1, left))

@@ -1,0 +1,98 @@
+"""
+Live and ready: what the loader tells through `DATA_DIR/run/loader.json`, and what the spools say themselves.
+
+The loader writes the file after each commit; so how much is not loaded is known exactly, from the files alone, even
+while loader and database are down.
+"""
+
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+
+from ingest.disk import Disk
+from ingest.spool import Position, spools
+from ingest.spool_backlog import BacklogCounter
+
+LOADER_FILE = "loader.json"
+LOADER_DEAD_SECONDS = 15.0
+SPOOL_NEARLY_FULL = 0.9
+
+
+class LoaderState(msgspec.Struct):
+    """What the loader says of itself, after each step."""
+
+    heartbeat_us: int
+    database: str = "starting"
+    loaded_total: int = 0
+    duplicate_total: int = 0
+    set_aside_total: int = 0
+    positions: dict[str, tuple[str, int, int]] = {}
+
+    def write(self, run_dir: Path) -> None:
+        """Replace the file in one step; it need not survive a power cut."""
+        draft = run_dir / f"{LOADER_FILE}.tmp"
+        draft.write_bytes(msgspec.json.encode(self))
+        draft.replace(run_dir / LOADER_FILE)
+
+
+def loader_state(run_dir: Path) -> LoaderState | None:
+    """Read what the loader said last, None when it has not said anything yet."""
+    try:
+        return msgspec.json.decode((run_dir / LOADER_FILE).read_bytes(), type=LoaderState)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+class Readiness(msgspec.Struct):
+    """The body of `/readyz`."""
+
+    ready: bool
+    reasons: list[str]
+    spool_events: int
+    oldest_seconds: float
+    loaded_total: int
+    duplicate_total: int
+    set_aside_total: int
+    database: str
+
+
+class Health:
+    """Looks at spools and loader from a receiver's side; keeps count between looks, so that a look stays cheap."""
+
+    def __init__(self, spool_dir: Path, run_dir: Path, max_lag_seconds: float, spool_max_bytes: int) -> None:
+        self._spool_dir = spool_dir
+        self._run_dir = run_dir
+        self._max_lag_seconds = max_lag_seconds
+        self._spool_max_bytes = spool_max_bytes
+        self._counters: dict[str, BacklogCounter] = {}
+
+    def readiness(self, now_us: int) -> Readiness:
+        """Say whether senders and operators may rely on this service now, and if not, why."""
+        state = loader_state(self._run_dir) or LoaderState(0)
+        reasons: list[str] = []
+        waiting, oldest_us = 0, None
+        for folder in spools(self._spool_dir):
+            counter = self._counters.setdefault(folder.name, BacklogCounter(folder, Disk()))
+            told = state.positions.get(folder.name)
+            backlog = counter.look(Position(UUID(told[0]), told[1], told[2]) if told else None)
+            waiting += backlog.events
+            if backlog.events and backlog.oldest_written_at_us is not None:
+                oldest_us = min(oldest_us or now_us, backlog.oldest_written_at_us)
+            if backlog.bytes > SPOOL_NEARLY_FULL * self._spool_max_bytes:
+                reasons.append(f"spool {folder.name} is nearly full")
+        oldest_seconds = max(0.0, (now_us - oldest_us) / 1e6) if oldest_us is not None else 0.0
+        if oldest_seconds > self._max_lag_seconds:
+            reasons.append(f"the oldest unloaded event waits for {oldest_seconds:.0f} s")
+        if now_us - state.heartbeat_us > LOADER_DEAD_SECONDS * 1e6:
+            reasons.append("the loader does not answer")
+        return Readiness(
+            ready=not reasons,
+            reasons=reasons,
+            spool_events=waiting,
+            oldest_seconds=round(oldest_seconds, 3),
+            loaded_total=state.loaded_total,
+            duplicate_total=state.duplicate_total,
+            set_aside_total=state.set_aside_total,
+            database=state.database,
+        )

@@ -1,0 +1,80 @@
+"""Payload -> EventRecords and what has to be set aside: form, clean, scrub, normalize, in that order (pure)."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from ingest import fields, forms, jsontext
+from ingest.errors import MalformedPayload, Reason
+from ingest.normalize import normalize
+from ingest.records import EventRecord, Payload, RawEvent
+from ingest.scrub import scrub
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Aside(msgspec.Struct, frozen=True):
+    """A payload that did not become rows, whole or for one of its events: why, and the payload itself."""
+
+    payload: Payload
+    reason: Reason
+    detail: str
+    is_refused_event: bool = False
+
+
+class Interpreted(msgspec.Struct, frozen=True):
+    """What one payload holds."""
+
+    records: list[EventRecord]
+    asides: list[Aside]
+
+
+def interpret(payload: Payload, is_scrubbed: Callable[[int | None], bool]) -> Interpreted:
+    """
+    Read one payload.
+
+    Takes: `is_scrubbed` tells of a project whether Sentry's default scrubbing rules apply to it.
+    Gives: its events, each once, and at most one reason to set the payload aside. Never raises: a fault of our own
+           sets the payload aside as `internal`, so that its bytes wait for a better errhouse.
+    """
+    records: list[EventRecord] = []
+    try:
+        received_at = EPOCH + timedelta(microseconds=payload.received_at_us)
+        events = forms.raw_events(payload)
+    except MalformedPayload as bad:
+        return Interpreted([], [Aside(payload, payload.refused or bad.reason, bad.detail)])
+    except Exception as fault:  # noqa: BLE001 - one payload must not stop the others
+        return Interpreted(
+            [], [Aside(payload, Reason.INTERNAL, f"errhouse failed to read it ({type(fault).__name__}).")]
+        )
+    asides: list[Aside] = []
+    for raw in events:
+        try:
+            records.append(record(raw, received_at, is_scrubbed(raw.project_id)))
+        except MalformedPayload as bad:
+            asides.append(Aside(payload, bad.reason, bad.detail, is_refused_event=True))
+        except Exception as fault:  # noqa: BLE001 - one event must not stop the others
+            why = f"errhouse failed to normalize an event of it ({type(fault).__name__})."
+            asides.append(Aside(payload, Reason.INTERNAL, why, is_refused_event=True))
+    return Interpreted(records, asides)
+
+
+def record(raw: RawEvent, received_at: datetime, is_scrubbed: bool) -> EventRecord:
+    """
+    Make one record of a raw event: clean what PostgreSQL cannot hold, scrub, normalize.
+
+    Raises: MalformedPayload.
+    """
+    if raw.event_id is None and fields.uuid(raw.data.get("event_id")) is None:
+        # before scrubbing changes the body: the sender of an event without an id was told this one
+        raw = msgspec.structs.replace(raw, event_id=fields.event_id_of_body(raw).hex)
+    data, body, changed = raw.data, raw.body, False
+    if jsontext.needs_cleaning(body):
+        data, changed = jsontext.clean(data), True
+    if is_scrubbed:
+        data, was_scrubbed = scrub(data, body)
+        changed = changed or was_scrubbed
+    if changed:
+        raw = msgspec.structs.replace(raw, data=data, body=jsontext.encode(data))
+    return normalize(raw, received_at)

@@ -1,0 +1,256 @@
+"""
+Payloads become rows: one batch, one transaction, whatever happens in between.
+
+With the rows, the same transaction moves the spool's position, counts what became of everything, and keeps what had to
+be set aside. So a crash at any instant repeats a batch or finds it done; nothing is lost and nothing counted twice.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import structlog
+import zstandard
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.dialects.postgresql import Insert, insert
+
+from ingest.batch import KnownDimensions, Loaded, insert_rows, marks
+from ingest.errors import Reason
+from ingest.interpret import Aside, interpret
+from ingest.records import EventRecord, Payload
+from ingest.rows import Row, row
+from ingest.set_aside import keep
+from ingest.spool import Position
+from ingest.sqlstate import Verdict, told, verdict
+from models import LoadTally, SpoolPosition
+from models.keys import dimension_key, positive
+from models.partitions import Partitions
+from models.settings import Settings
+
+ZSTD_LEVEL = 3
+GROUP_SPAN = timedelta(days=2)  # rows of one INSERT lie so close in time, so that it looks into few partitions
+FOUNDED = 1 << 62  # ids of projects known by slug alone, far above any that Sentry gives
+SETTINGS_SECONDS = 5.0  # so old the memory of project settings may be
+
+CLEAR_BATCH = text("delete from batch_event")
+READ_PROJECTS = text("select project_id, slug, is_scrubbed from warehouse.dim_project")
+READ_POSITIONS = text("select spool_id, segment, byte_offset from warehouse.spool_position")
+
+log = structlog.get_logger()
+
+
+class Tally(NamedTuple):
+    """What became of a batch; `events = loaded + duplicates + refused`, always."""
+
+    payloads: int = 0
+    events: int = 0
+    loaded: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    set_aside: int = 0
+
+    def plus(self, other: "Tally") -> "Tally":
+        """Add two tallies up."""
+        return Tally(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class _Projects(NamedTuple):
+    by_slug: dict[str, int]
+    unscrubbed: frozenset[int]
+    read_at: datetime
+
+
+class Loader:
+    """
+    Loads batches over one engine; one a process.
+
+    `clock` is the only source of time, given by the command that runs the loop.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings, clock: Callable[[], datetime]) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._partitions = Partitions(engine, settings.PARTITION_DAYS)
+        self._ahead_days = settings.PARTITIONS_AHEAD_DAYS
+        self._known = KnownDimensions()
+        compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_content_size=True)
+        self._compress = compressor.compress if settings.PAYLOAD_RETENTION_DAYS else None
+        self._projects = _Projects({}, frozenset(), datetime.min.replace(tzinfo=UTC))
+
+    def prepare(self) -> int:
+        """Make the partitions of the days ahead; return how many were made."""
+        return self._partitions.ensure_ahead(self._clock().date(), self._ahead_days)
+
+    def positions(self) -> dict[str, Position]:
+        """Read how far each spool is loaded, by the spool's id."""
+        with self._engine.connect() as connection:
+            return {str(found[0]): Position(*found) for found in connection.execute(READ_POSITIONS)}
+
+    def load(
+        self,
+        payloads: Iterable[Payload],
+        *,
+        origin: str,
+        position: Position | None = None,
+        asides: Sequence[Aside] = (),
+    ) -> Tally:
+        """
+        Load a batch, and commit.
+
+        Takes: payloads in order; `asides` found before reading (damaged spool records); the spool position behind them.
+        Raises: sqlalchemy.exc.SQLAlchemyError when nothing was committed: `ingest.sqlstate.verdict` tells what to do.
+        """
+        self._refresh_projects()
+        records: list[EventRecord] = []
+        kept = list(asides)
+        payload_count = len(kept)
+        owners: list[Payload] = []
+        for payload in payloads:
+            payload_count += 1
+            found = interpret(payload, self._is_scrubbed)
+            records += found.records
+            owners += [payload] * len(found.records)
+            kept += found.asides
+        rows = [row(record, self._project(record), self._compress) for record in records]
+        self._partitions.ensure({each.occurred_at.date() for each in rows})
+        try:
+            return self._commit(rows, owners, kept, payload_count, origin, position)
+        except Exception as error:
+            if verdict(error) is not Verdict.PARTITION:
+                raise
+            self._partitions.forget()
+            self._partitions.ensure({each.occurred_at.date() for each in rows})
+            return self._commit(rows, owners, kept, payload_count, origin, position)
+
+    def reset(self) -> None:
+        """Forget what was remembered of the database; after an error it may be another one."""
+        self._known.forget()
+        self._partitions.forget()
+        self._projects = _Projects({}, frozenset(), datetime.min.replace(tzinfo=UTC))
+
+    def _commit(
+        self,
+        rows: list[Row],
+        owners: list[Payload],
+        asides: list[Aside],
+        payload_count: int,
+        origin: str,
+        position: Position | None,
+    ) -> Tally:
+        now = self._clock()
+        kept = list(asides)
+        with self._engine.begin() as connection:
+            loaded, refused = self._insert(connection, rows, now)
+            for index, why in refused:
+                kept.append(Aside(owners[index], Reason.ROW_REFUSED, f"PostgreSQL refused the row ({why}).", True))
+            keep(connection, kept)
+            tally = Tally(
+                payloads=payload_count,
+                events=len(rows) + sum(aside.is_refused_event for aside in asides),
+                loaded=loaded.new,
+                duplicates=loaded.known,
+                refused=sum(aside.is_refused_event for aside in kept),
+                set_aside=len(kept),
+            )
+            if tally.payloads:
+                connection.execute(_ADD_TALLY, _tally_values(origin, now, tally))
+            if position is not None:
+                connection.execute(
+                    _MOVE_POSITION,
+                    {
+                        "spool_id": position.spool,
+                        "segment": position.segment,
+                        "byte_offset": position.offset,
+                        "updated_at": now,
+                    },
+                )
+        self._known.remember(marks(rows))
+        return tally
+
+    def _insert(self, connection: Connection, rows: list[Row], now: datetime) -> tuple[Loaded, list[tuple[int, str]]]:
+        """Insert rows in groups of near time; a group the server refuses is halved until the bad row stands alone."""
+        order = sorted(range(len(rows)), key=lambda index: rows[index].occurred_at)
+        pending: list[list[int]] = []
+        for index in order:
+            if pending and rows[index].occurred_at - rows[pending[-1][0]].occurred_at <= GROUP_SPAN:
+                pending[-1].append(index)
+            else:
+                pending.append([index])
+        pending.reverse()
+        loaded = Loaded(0, 0)
+        refused: list[tuple[int, str]] = []
+        is_first = True
+        while pending:
+            group = pending.pop()
+            try:
+                with connection.begin_nested():
+                    if not is_first:
+                        connection.execute(CLEAR_BATCH)
+                    done = insert_rows(connection, [rows[index] for index in group], now, self._known)
+                loaded = Loaded(loaded.new + done.new, loaded.known + done.known)
+                is_first = False
+            except Exception as error:
+                if verdict(error) is not Verdict.BISECT:
+                    raise
+                if len(group) == 1:
+                    refused.append((group[0], told(error)))
+                    log.warning("row refused, set aside", why=told(error))
+                else:
+                    middle = len(group) // 2
+                    pending += [group[middle:], group[:middle]]
+        return loaded, refused
+
+    def _is_scrubbed(self, project_id: int | None) -> bool:
+        return project_id not in self._projects.unscrubbed
+
+    def _project(self, record: EventRecord) -> int:
+        if record.project_id is not None:
+            return record.project_id
+        slug = record.project_slug or record.project_name or ""
+        return self._projects.by_slug.get(slug) or positive(dimension_key("project", 0, slug)) | FOUNDED
+
+    def _refresh_projects(self) -> None:
+        now = self._clock()
+        if (now - self._projects.read_at).total_seconds() < SETTINGS_SECONDS:
+            return
+        with self._engine.connect() as connection:
+            found = connection.execute(READ_PROJECTS).all()
+        self._projects = _Projects(
+            by_slug={slug: project_id for project_id, slug, _ in found if slug is not None},
+            unscrubbed=frozenset(project_id for project_id, _, is_scrubbed in found if not is_scrubbed),
+            read_at=now,
+        )
+
+
+def _tally_values(origin: str, now: datetime, tally: Tally) -> dict[str, object]:
+    return {
+        "origin": origin,
+        "loaded_on": now.date(),
+        "payload_count": tally.payloads,
+        "event_count": tally.events,
+        "loaded_count": tally.loaded,
+        "duplicate_count": tally.duplicates,
+        "refused_count": tally.refused,
+        "set_aside_count": tally.set_aside,
+    }
+
+
+def _tally_statement() -> Insert:
+    statement = insert(LoadTally)
+    counts = ("payload_count", "event_count", "loaded_count", "duplicate_count", "refused_count", "set_aside_count")
+    return statement.on_conflict_do_update(
+        index_elements=["origin", "loaded_on"],
+        set_={name: getattr(LoadTally, name) + statement.excluded[name] for name in counts},
+    )
+
+
+def _position_statement() -> Insert:
+    statement = insert(SpoolPosition)
+    return statement.on_conflict_do_update(
+        index_elements=["spool_id"],
+        set_={name: statement.excluded[name] for name in ("segment", "byte_offset", "updated_at")},
+    )
+
+
+_ADD_TALLY = _tally_statement()
+_MOVE_POSITION = _position_statement()

@@ -1,0 +1,274 @@
+"""
+One request in, one answer out: read, verify, make durable, answer. The database is never on the way.
+
+Plain ASGI, mounted in the FastAPI application by `ingest.routes`: this is the path of every event, and what a
+framework would do for it (parsing, validating, building a response model) is exactly what it must not spend.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from time import perf_counter, time_ns
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+
+from ingest import auth, jsontext, metrics
+from ingest.body import Limits, read_body
+from ingest.errors import MalformedPayload, NotAllowed, Reason, TooLarge, TooSlow
+from ingest.fields import event_id_of_body
+from ingest.forms import envelope, raw_events, store
+from ingest.records import KEPT_HEADERS, Door, Payload
+from ingest.spool import SpoolBroken, SpoolFull
+from ingest.spool_writer import SpoolWriter
+from models.access import AccessFile
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+SLOW_SECONDS = 0.9
+RETRY_AFTER = (b"retry-after", b"10")
+JSON = (b"content-type", b"application/json")
+CORS: Headers = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"x-sentry-error,x-sentry-rate-limits,retry-after"),
+]
+PREFLIGHT: Headers = [
+    *CORS,
+    (b"access-control-allow-methods", b"POST"),
+    (
+        b"access-control-allow-headers",
+        b"x-sentry-auth, x-requested-with, x-forwarded-for, origin, referer, accept, content-type, authentication, \
+authorization, content-encoding, transfer-encoding, sentry-trace, baggage",
+    ),
+    (b"access-control-max-age", b"3600"),
+]
+# What is no error event is not wanted: SDKs that are told so stop sending it for an hour.
+UNWANTED = (
+    b"x-sentry-rate-limits",
+    b"3600:transaction;session;replay;profile;span;attachment;monitor;log_item;metric_bucket:organization",
+)
+
+_STATUS = {
+    Reason.UNSUPPORTED_ENCODING: 415,
+    Reason.MISSING_KEY: 401,
+    Reason.BAD_SIGNATURE: 401,
+    Reason.UNKNOWN_KEY: 403,
+    Reason.WRONG_PROJECT: 403,
+}
+_KEPT_REFUSALS = frozenset(
+    {
+        Reason.EMPTY_BODY,
+        Reason.NOT_JSON,
+        Reason.NOT_AN_OBJECT,
+        Reason.TOO_DEEP,
+        Reason.BAD_ENVELOPE,
+        Reason.BAD_EVENT_ID,
+        Reason.BAD_ENCODING,
+    }
+)
+
+log = structlog.get_logger()
+_encode = msgspec.msgpack.Encoder().encode
+_json = msgspec.json.Encoder().encode
+
+
+class Answer(NamedTuple):
+    """What is said to a sender; `reason` is "" for yes."""
+
+    status: int
+    body: bytes
+    reason: str = ""
+    headers: Sequence[tuple[bytes, bytes]] = ()
+
+
+class Receiver:
+    """
+    Answers the doors. One a process; `writer` is opened by the application's life span.
+
+    Takes: the secrets webhooks may be signed with, who may send, how large a body may be, and how long a sender waits.
+    """
+
+    writer: SpoolWriter
+
+    def __init__(self, secrets: tuple[bytes, ...], access: AccessFile, limits: Limits, ack_seconds: float) -> None:
+        self._secrets = secrets
+        self._access = access
+        self._limits = limits
+        self._ack_seconds = ack_seconds
+
+    async def answer(self, door: Door, argument: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; `argument` is what the path names: a hook key, or a project."""
+        begun = perf_counter()
+        is_sdk = door is Door.ENVELOPE or door is Door.STORE
+        method: str = scope["method"]
+        if method == "POST":
+            headers = _headers(scope)
+            answered = await self._answered(door, argument, scope, headers, receive)
+        elif method == "OPTIONS" and is_sdk:
+            answered = Answer(200, b"", headers=PREFLIGHT)
+        else:
+            answered = _refusal(405, Reason.UNKNOWN_SHAPE, "send it with POST", [(b"allow", b"POST")])
+        head = [JSON, (b"content-length", str(len(answered.body)).encode()), *answered.headers]
+        if is_sdk and method != "OPTIONS":
+            head += CORS
+        await send({"type": "http.response.start", "status": answered.status, "headers": head})
+        await send({"type": "http.response.body", "body": answered.body})
+        elapsed = perf_counter() - begun
+        _count(door, answered, elapsed)
+        if answered.status >= 400:
+            log.info(
+                "refused", door=door.value, status=answered.status, reason=answered.reason, ms=round(elapsed * 1e3)
+            )
+
+    async def _answered(
+        self, door: Door, argument: str, scope: Scope, headers: dict[str, str], receive: Receive
+    ) -> Answer:
+        try:
+            if door is Door.HOOK or door is Door.LEGACY:
+                return await self._hook(door, argument, scope, headers, receive)
+            return await self._sdk(door, argument, scope, headers, receive)
+        except NotAllowed as no:
+            return _refusal(_STATUS[no.reason], no.reason, no.detail)
+        except TooLarge as no:
+            return _refusal(413, Reason.TOO_LARGE, str(no), [(b"connection", b"close")])
+        except TooSlow as no:
+            return _refusal(408, Reason.TRUNCATED_BODY, str(no), [(b"connection", b"close")])
+        except MalformedPayload as bad:
+            return _refusal(_STATUS.get(bad.reason, 400), bad.reason, bad.detail)
+        except SpoolFull:
+            return _refusal(503, Reason.SPOOL_FULL, "the spool is full; send it again later", [RETRY_AFTER])
+        except (SpoolBroken, TimeoutError):
+            return _refusal(
+                503, Reason.SPOOL_FULL, "the disk did not answer in time; send it again later", [RETRY_AFTER]
+            )
+
+    async def _hook(self, door: Door, argument: str, scope: Scope, headers: dict[str, str], receive: Receive) -> Answer:
+        if door is Door.LEGACY and not self._access.knows_hook(argument):
+            raise NotAllowed(Reason.BAD_SIGNATURE, "no hook has this address; `errhouse hook add NAME` makes one")
+        raw, body = await self._body(door, None, scope, headers, receive)
+        if door is Door.HOOK:
+            auth.verify_signature(raw, auth.sent_signature(headers), self._secrets)
+        refusal = None
+        if not body or body.isspace():
+            refusal = MalformedPayload(Reason.EMPTY_BODY, "the body is empty")
+        elif not jsontext.is_json(body):
+            refusal = MalformedPayload(Reason.NOT_JSON, "the body is not JSON")
+        await self._keep(_payload(door, None, scope, headers, body, refusal.reason if refusal else None))
+        if refusal:
+            raise refusal
+        return Answer(200, b'{"accepted":1}')
+
+    async def _sdk(self, door: Door, argument: str, scope: Scope, headers: dict[str, str], receive: Receive) -> Answer:
+        key: str | None = None
+        try:
+            key = auth.dsn_key(headers, scope["query_string"])[0]
+        except NotAllowed as no:
+            if no.reason is not Reason.MISSING_KEY or door is not Door.ENVELOPE:
+                raise
+        project_id = self._project(key, argument) if key else None
+        _, body = await self._body(door, project_id, scope, headers, receive)
+        refused: MalformedPayload | None = None
+        event_id: str | None = None
+        is_unwanted = False
+        try:
+            if door is Door.ENVELOPE:
+                seen = envelope.peek(body)
+                event_id = seen.event_id
+                is_unwanted = "event" not in seen.item_types
+                if key is None:
+                    key = auth.dsn_key(headers, scope["query_string"], seen.dsn)[0]
+                    project_id = self._project(key, argument)
+                if project_id is not None:
+                    auth.require_same_project(seen.dsn, project_id)
+            else:
+                event_id = store.peek(body)
+        except MalformedPayload as bad:
+            refused = bad
+        if project_id is None:
+            raise NotAllowed(
+                Reason.MISSING_KEY, "no DSN key in X-Sentry-Auth, Authorization, the query or the envelope"
+            )
+        payload = _payload(door, project_id, scope, headers, body, refused.reason if refused else None)
+        if event_id is None and refused is None and not is_unwanted:
+            event_id = _own_id(payload)
+        await self._keep(payload)
+        if refused:
+            raise refused
+        return Answer(200, _json({"id": event_id}) if event_id else b"{}", headers=[UNWANTED] if is_unwanted else [])
+
+    def _project(self, public_key: str, argument: str) -> int:
+        project_id = self._access.project_of(public_key)
+        if project_id is None:
+            raise NotAllowed(Reason.UNKNOWN_KEY, "no project has this key; `errhouse project list` shows them")
+        if argument and argument != str(project_id):
+            raise NotAllowed(Reason.WRONG_PROJECT, "the key is of another project than the URL")
+        return project_id
+
+    async def _body(
+        self, door: Door, project_id: int | None, scope: Scope, headers: dict[str, str], receive: Receive
+    ) -> tuple[bytes, bytes]:
+        """Read the body; one whose encoding is broken is kept as sent, if its sender has shown its right already."""
+        seen: list[bytes] = []
+
+        async def noted() -> MutableMapping[str, Any]:
+            message = await receive()
+            seen.append(message.get("body", b""))
+            return message
+
+        is_encoded = "content-encoding" in headers
+        try:
+            raw, body = await read_body(noted if is_encoded else receive, headers, self._limits)
+        except MalformedPayload as bad:
+            has_right = project_id is not None or door is Door.LEGACY
+            if bad.reason in _KEPT_REFUSALS and has_right:
+                await self._keep(_payload(door, project_id, scope, headers, b"".join(seen), bad.reason))
+            raise
+        metrics.REQUEST_BYTES.labels(door.value).inc(len(raw))
+        return raw, body
+
+    async def _keep(self, payload: Payload) -> None:
+        """Return once the payload is durable; who waits too long is told so, but the bytes are kept."""
+        async with asyncio.timeout(self._ack_seconds):
+            await self.writer.append(_encode(payload))
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _payload(
+    door: Door, project_id: int | None, scope: Scope, headers: dict[str, str], body: bytes, refused: Reason | None
+) -> Payload:
+    client = scope.get("client")
+    return Payload(
+        received_at_us=time_ns() // 1000,
+        door=door,
+        body=body,
+        project_id=project_id,
+        headers={name: value[:500] for name, value in headers.items() if name in KEPT_HEADERS},
+        peer=client[0] if client else None,
+        refused=refused,
+    )
+
+
+def _own_id(payload: Payload) -> str | None:
+    """Give the id the loader will give to an event that came without one, so that the sender can be told."""
+    try:
+        return event_id_of_body(raw_events(payload)[0]).hex
+    except (MalformedPayload, IndexError):
+        return None
+
+
+def _refusal(status: int, reason: Reason, detail: str, headers: Headers | None = None) -> Answer:
+    body = _json({"detail": detail or reason.value, "reason": reason.value})
+    return Answer(status, body, reason.value, [(b"x-sentry-error", reason.value.encode()), *(headers or [])])
+
+
+def _count(door: Door, answered: Answer, elapsed: float) -> None:
+    metrics.REQUESTS.labels(door.value, answered.status, answered.reason).inc()
+    metrics.ANSWER_SECONDS.labels(door.value).observe(elapsed)
+    if elapsed >= SLOW_SECONDS:
+        metrics.SLOW_ANSWERS.labels(door.value).inc()

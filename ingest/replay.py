@@ -1,0 +1,42 @@
+"""Load again what was set aside, one record at a time, each in its own transaction with its removal."""
+
+from sqlalchemy import Engine
+
+from ingest import set_aside
+from ingest.errors import IngestError
+from ingest.interpret import interpret
+from ingest.load import Loader, Tally
+from ingest.serve import clock
+from models.settings import Settings
+
+ORIGIN = "replay"
+
+
+def replay(engine: Engine, settings: Settings, key: int | None, reason: str | None) -> Tally:
+    """
+    Load one record, or all of a reason, or all.
+
+    A record whose events all have rows now is forgotten; one that still cannot be read stays as it is.
+    Raises: IngestError when there is no such record.
+    """
+    with engine.connect() as connection:
+        keys = [key] if key is not None else set_aside.keys(connection, reason)
+    loader = Loader(engine, settings, clock)
+    total = Tally()
+    for each in keys:
+        with engine.connect() as connection:
+            found = set_aside.payload_of(connection, each)
+        if found is None:
+            if key is not None:
+                raise IngestError(f"There is no set-aside record {key}; `errhouse set-aside list` shows them.")
+            continue
+        payload = found[2]
+        if interpret(payload, lambda _: True).asides:
+            total = total.plus(Tally(payloads=1, set_aside=1))
+            continue
+        tally = loader.load([payload], origin=ORIGIN)
+        if not tally.set_aside:
+            with engine.begin() as connection:
+                set_aside.remove(connection, each)
+        total = total.plus(tally)
+    return total

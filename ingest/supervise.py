@@ -1,0 +1,155 @@
+"""
+`errhouse serve`: one process that starts the others, starts them again when they die, and stops them in order.
+
+Receivers stop first, so that nothing new comes in; then the loader empties the spools as far as the database lets it;
+the embedded database stops last. A child whose parent is gone ends by itself: its standard input is a pipe from here.
+"""
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import structlog
+
+from ingest.errors import IngestError
+from models.settings import PREFIX, Settings
+
+ROLES = ("receive", "load", "schedule")
+RECEIVER_STOP_SECONDS = 10.0
+LOADER_STOP_SECONDS = 20.0
+LONGEST_RESTART_PAUSE_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+class ServeError(IngestError):
+    """The service cannot start here; the message says why and what to do."""
+
+
+@contextmanager
+def taken(run_dir: Path, roles: tuple[str, ...]) -> Iterator[None]:
+    """Hold the locks of these roles; a second service on the same folder is refused."""
+    held: list[int] = []
+    try:
+        for role in roles:
+            handle = os.open(run_dir / f"{role}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            held.append(handle)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ServeError(
+                    f"Another errhouse already runs the role `{role}` in {run_dir.parent}; stop it first, "
+                    "or set ERRHOUSE_DATA_DIR to another folder."
+                ) from None
+        yield
+    finally:
+        for handle in held:
+            os.close(handle)
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """Listen on the address, for the receivers to share; raises ServeError when that cannot be."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(2048)
+    except OSError as error:
+        listening.close()
+        raise ServeError(
+            f"Cannot listen on {host}:{port} ({error.strerror}); set ERRHOUSE_PORT or ERRHOUSE_HOST to a free address."
+        ) from None
+    listening.set_inheritable(True)
+    return listening
+
+
+class Child:
+    """One process of the service: how it is started, and again when it has died."""
+
+    def __init__(self, name: str, arguments: list[str], environment: dict[str, str], handles: tuple[int, ...]) -> None:
+        self.name = name
+        self._arguments = arguments
+        self._environment = environment
+        self._handles = handles
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self._deaths = 0
+
+    def start(self) -> None:
+        """Start it."""
+        command = [sys.executable, "-c", "from ingest.cli import main; main()", *self._arguments]
+        self._process = subprocess.Popen(
+            command, env=self._environment, stdin=subprocess.PIPE, pass_fds=self._handles, start_new_session=True
+        )
+        self._started_at = time.monotonic()
+
+    def mind(self, run_dir: Path) -> None:
+        """Start it again if it has died, later each time it dies young."""
+        process = self._process
+        if process is None or process.poll() is None:
+            return
+        lived = time.monotonic() - self._started_at
+        if self._deaths and lived < min(0.2 * 2**self._deaths, LONGEST_RESTART_PAUSE_SECONDS):
+            return
+        self._deaths = self._deaths + 1 if lived < LONGEST_RESTART_PAUSE_SECONDS else 0
+        log.error("a process of the service died and is started again", process=self.name, status=process.returncode)
+        if process.stdin:
+            process.stdin.close()
+        self.start()
+        self.note(run_dir)
+
+    def note(self, run_dir: Path) -> None:
+        """Write down the process id, for operators and tests."""
+        if self._process:
+            (run_dir / f"{self.name}.pid").write_text(str(self._process.pid))
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        if self._process and self._process.poll() is None:
+            with suppress(OSError):
+                self._process.send_signal(signal.SIGTERM)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it has ended; end it the hard way after so many seconds, which loses nothing."""
+        if not self._process:
+            return
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            log.warning("a process did not stop in time and is killed", process=self.name)
+            self._process.kill()
+            self._process.wait()
+
+
+def environment(settings: Settings, url: str | None, run_dir: Path) -> dict[str, str]:
+    """Give what a child needs to know: the settings as they are here, and where metrics are shared."""
+    told = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(run_dir / "metrics")}
+    for name, value in settings.model_dump(mode="python", exclude={"WEBHOOK_SECRETS"}).items():
+        if value is not None:
+            told[PREFIX + name] = str(value)
+    if settings.WEBHOOK_SECRETS:
+        told[PREFIX + "WEBHOOK_SECRETS"] = ",".join(secret.get_secret_value() for secret in settings.WEBHOOK_SECRETS)
+    if url:
+        told[PREFIX + "DATABASE_URL"] = url
+    return told
+
+
+def stop_with_parent() -> None:
+    """In a child: end when the parent is gone, however it went."""
+
+    def watch() -> None:
+        with suppress(OSError):
+            while os.read(0, 1024):
+                pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
