@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -221,22 +220,10 @@ def _database() -> Iterator[Engine]:
 def main() -> None:
     """Run the command line: 0 done, 1 done with findings, 2 cannot be done, in one sentence."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
-    except click.ClickException as wrong:
-        wrong.show()
-        sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        app()
     except (ModelsError, IngestError) as wrong:
         sys.stderr.write(f"errhouse: {wrong}\n")
         sys.exit(2)
     except SQLAlchemyError as wrong:
-        sys.stderr.write(
-            f"errhouse: the database refused: {error_told(wrong)}; `errhouse db status` shows its state.\n"
-        )
+        sys.stderr.write(f"errhouse: the database refused ({error_told(wrong)}); see `errhouse db status`.\n")
         sys.exit(2)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)

@@ -101,17 +101,17 @@ class Loader:
         Raises: sqlalchemy.exc.SQLAlchemyError when nothing was committed: `ingest.sqlstate.verdict` tells what to do.
         """
         self._refresh_projects()
-        records: list[EventRecord] = []
+        rows: list[Row] = []
         kept = list(asides)
         payload_count = len(kept)
         owners: list[Payload] = []
         for payload in payloads:
             payload_count += 1
             found = interpret(payload, self._is_scrubbed)
-            records += found.records
-            owners += [payload] * len(found.records)
             kept += found.asides
-        rows = [row(record, self._project(record), self._compress) for record in records]
+            for record in found.records:
+                rows.append(row(record, self._project(record), self._compress))
+                owners.append(payload)
         self._partitions.ensure({each.occurred_at.date() for each in rows})
         try:
             return self._commit(rows, owners, kept, payload_count, origin, position)

@@ -169,7 +169,7 @@ def row(record: EventRecord, project_id: int, compress: Callable[[bytes], bytes]
             r.exception_value,
             r.message,
             r.url,
-            _encode_json(r.tags) if r.tags else None,
+            _encode_json(r.tags).decode() if r.tags else None,
             0 if compress else None,
             compress(r.payload) if compress else None,
             r.issue_id,

@@ -16,6 +16,7 @@ class Verdict(Enum):
     SCHEMA = "schema"  # the database is not as the program expects: keep spooling, call the operator
 
 
+UNSENDABLE = (TypeError, ValueError, OverflowError)  # UnicodeEncodeError is a ValueError
 _RETRY = ("08", "40", "53", "55", "57", "58", "XX")
 _RETRY_EXACT = frozenset({"25006"})
 _BISECT = ("22", "54", "21")
@@ -27,13 +28,12 @@ def verdict(error: BaseException) -> Verdict:
     """
     Classify an error from loading.
 
-    Unknown codes are tried again: a row is set aside only when the server said that the row is at fault.
+    Unknown codes are tried again: a row is set aside only when the server said that it is at fault, or when one of its
+    values could not even be sent.
     Source: PostgreSQL documentation, appendix A; `23514` without a constraint name is ExecFindPartition's.
     """
-    if isinstance(error, UnicodeEncodeError):
-        return Verdict.BISECT
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    if isinstance(cause, UnicodeEncodeError):
+    if isinstance(cause, UNSENDABLE):
         return Verdict.BISECT
     state = getattr(cause, "sqlstate", None)
     if state is None:
