@@ -29,7 +29,7 @@ docs: .venv.stamp ## write again what in docs/ is made from the code
 lock: ## choose dependency versions again, with hashes; needs uv
 	@set -e; export PATH="$(CURDIR)/.venv/bin:$$PATH"; \
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-annotate --no-header -q $(ARGS) -o requirements.lock; \
+		--no-annotate --no-header -q $(ARGS) -o requirements.lock; \
 	{ echo "# Every dependency, direct or not, for work and for tests, with hashes. Written by \`make lock\`, never by hand."; \
 		grep -v '^#' requirements.lock; } > requirements.lock.new; \
 	mv requirements.lock.new requirements.lock
