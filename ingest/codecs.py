@@ -18,7 +18,7 @@ MAX_PIECE_BYTES = 128 * 1024  # the most that one zstd block holds
 MAX_WINDOW_BYTES = 8 * 1024 * 1024
 
 _ZLIB_PIECE = 64 * 1024
-_BROTLI_PIECE = 32 * 1024  # brotli passes the limit it is given by up to as much again
+_BROTLI_PIECE = 32 * 1024  # brotli passes the limit it is given, and gives up to 96 KiB
 _GZIP_BITS = zlib.MAX_WBITS | 16
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after a first byte of 0x50 to 0x5F
@@ -102,17 +102,18 @@ class Brotli:
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Decode; a stream that neither gives nor takes is broken."""
         try:
-            while data or not self._stream.can_accept_more_data():
-                if self._stream.is_finished():
-                    if data:
-                        raise _trailing("brotli")
-                    return
-                piece = self._stream.process(data, output_buffer_limit=_BROTLI_PIECE)
-                data = b""
-                if piece:
-                    yield piece
-                elif not self._stream.can_accept_more_data() and not self._stream.is_finished():
-                    raise _broken("brotli")
+            if self._stream.is_finished():
+                if data:
+                    raise _trailing("brotli")
+                return
+            piece = self._stream.process(data, output_buffer_limit=_BROTLI_PIECE)
+            while piece:  # more output may wait inside although all input was taken
+                yield piece
+                piece = (
+                    b"" if self._stream.is_finished() else self._stream.process(b"", output_buffer_limit=_BROTLI_PIECE)
+                )
+            if not (self._stream.can_accept_more_data() or self._stream.is_finished()):
+                raise _broken("brotli")
         except brotli.error:
             raise _broken("brotli") from None
 
