@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ingest import scrub_rules
-from ingest.scrub_rules import ALL, Hints, is_secret_key
+from ingest.scrub_rules import is_secret_key
+from ingest.scrub_scan import ALL, Hints, scan
 from ingest.scrub_walk import Scrubber, at, cookies, embedded, members, query, same_if_unchanged
 
 _AGENT_KEYS = frozenset({"user-agent", "user_agent", "http_user_agent"})
@@ -23,14 +24,16 @@ def scrub(data: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bool]:
     Takes:  the event, at most `jsontext.MAX_DEPTH` deep, and the bytes it was read from.
     Gives:  the event and whether it is another one; what is given is never changed, and parts of it may be shared.
     """
-    hints = scrub_rules.scan(data, body)
+    hints = scan(data, body)
     scrubbed = scrub_fields(data, hints) if hints else data
     return scrubbed, scrubbed is not data
 
 
 def scrub_fields(data: dict[str, Any], hints: Hints = ALL) -> dict[str, Any]:
     """Scrub one event by the rules in question; gives the same object if there is nothing to be done."""
-    scrubbed: dict[str, Any] = members(data, hints, _message_field if hints.is_about_messages() else _field)
+    scrubbed: dict[str, Any] = members(
+        data, hints, _field if hints.are_about_texts() or hints.cookies else _message_field
+    )
     return scrubbed
 
 

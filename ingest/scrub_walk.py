@@ -4,15 +4,20 @@ Walk a JSON value and scrub it by the rules in question, without knowing what ev
 Everything here gives back the same object where there is nothing to be done, and never changes what it is given.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_plus
 
 from ingest import jsontext, scrub_rules
 from ingest.errors import MalformedPayload
-from ingest.scrub_rules import ALL, FILTERED, TRIVIAL, Hints, is_secret_cookie, is_secret_key
+from ingest.scrub_rules import FILTERED, TRIVIAL, is_secret_cookie, is_secret_key
+from ingest.scrub_scan import ALL, Hints, scan
 
 Scrubber = Callable[[str, Any, Hints], Any]
+
+PAIR_TEXT_CHARS = 16_384  # of cookies, a query or a form; Sentry keeps half of that at most
+_NAME = re.compile(r"[\w.\[\]-]{1,100}")
 
 COOKIE_KEYS = frozenset({"cookie", "cookies", "set-cookie", "set_cookie", "http_cookie", "http_set_cookie"})
 
@@ -23,7 +28,7 @@ def at(key: str, value: Any, hints: Hints) -> Any:
         return value
     if hints.gates and is_secret_key(key):
         return value if isinstance(value, str) and (value == FILTERED or value.lower() in TRIVIAL) else FILTERED
-    if hints.cookies and key.lower() in COOKIE_KEYS:
+    if hints.cookies and key.lower() in COOKIE_KEYS and key.isascii():
         return cookies(value, hints)
     if isinstance(value, str):
         return scrub_rules.text(value, hints)
@@ -37,9 +42,9 @@ def at(key: str, value: Any, hints: Hints) -> Any:
         return {**value, **changes} if changes else value
     if isinstance(value, list):
         if len(value) == 2 and isinstance(value[0], str):
-            second = at(value[0], value[1], hints)
-            if second is not value[1]:
-                return [value[0], second]
+            first, second = _name(value[0], hints), at(value[0], value[1], hints)
+            if second is not value[1] or second == FILTERED:
+                return same_if_unchanged([first, second], value)
         return same_if_unchanged([at("", item, hints) for item in value], value)
     return FILTERED if hints.numbers and isinstance(value, int) and scrub_rules.is_card(value) else value
 
@@ -61,7 +66,9 @@ def members(value: Any, hints: Hints, scrubber: Scrubber) -> Any:
 
 def cookies(value: Any, hints: Hints) -> Any:
     """Scrub cookies in any of their shapes by name, and the rest of them like anything else."""
-    return _assignments(value, ";", hints, cookie) if isinstance(value, str) else members(value, hints, cookie)
+    if not isinstance(value, str):
+        return members(value, hints, cookie)
+    return _assignments(value, ";", hints, cookie) if len(value) <= PAIR_TEXT_CHARS else FILTERED
 
 
 def cookie(name: str, value: Any, hints: Hints) -> Any:
@@ -73,7 +80,11 @@ def cookie(name: str, value: Any, hints: Hints) -> Any:
 
 def query(value: Any, hints: Hints) -> Any:
     """Scrub a query string or form in any of its shapes, pair by pair."""
-    return _assignments(value, "&", hints, at) if isinstance(value, str) else members(value, hints, at)
+    if not isinstance(value, str):
+        return members(value, hints, at)
+    if len(value) > PAIR_TEXT_CHARS:
+        return FILTERED if scan(value, jsontext.encode(value)).are_about_texts() else value
+    return _assignments(value, "&", hints, at)
 
 
 def embedded(key: str, value: str, hints: Hints) -> str:
@@ -100,9 +111,13 @@ def same_if_unchanged(scrubbed: list[Any], value: list[Any]) -> list[Any]:
 
 def _pair(item: Any, hints: Hints, scrubber: Scrubber) -> Any:
     if isinstance(item, list) and len(item) == 2 and isinstance(item[0], str):
-        second = scrubber(item[0], item[1], hints)
-        return item if second is item[1] else [item[0], second]
+        return same_if_unchanged([_name(item[0], hints), scrubber(item[0], item[1], hints)], item)
     return at("", item, hints)
+
+
+def _name(text: str, hints: Hints) -> str:
+    """Keep what may be the name of a value; what has spaces or signs in it is a text like others."""
+    return text if _NAME.fullmatch(text) else scrub_rules.text(text, hints)
 
 
 def _assignments(value: str, separator: str, hints: Hints, scrubber: Scrubber) -> str:

@@ -8,8 +8,9 @@ import statistics
 import timeit
 from pathlib import Path
 
-from ingest import jsontext, scrub_rules
+from ingest import jsontext
 from ingest.scrub import scrub, scrub_fields
+from ingest.scrub_scan import scan as scan_bytes
 
 CORPUS = Path(__file__).parent.parent / "corpus" / "event_sdk"
 
@@ -31,9 +32,9 @@ def main():
             events.append((path.stem, body, value))
     rows = []
     for name, body, value in events:
-        hints = scrub_rules.scan(value, body)
+        hints = scan_bytes(value, body)
         parse = micros(lambda body=body: jsontext.parse(body))
-        scan = micros(lambda value=value, body=body: scrub_rules.scan(value, body))
+        scan = micros(lambda value=value, body=body: scan_bytes(value, body))
         deep = micros(lambda value=value, hints=hints: scrub_fields(value, hints)) if hints else 0.0
         rows.append((name, len(body), parse, scan, deep, scrub(value, body)[1], hints))
     asked = [row for row in rows if row[6]]
