@@ -14,6 +14,7 @@ import msgspec
 from ingest.codecs import Codec, codec
 from ingest.errors import MalformedPayload, Reason, TooLarge, TooSlow
 
+MAX_EVENT_BYTES = 4 * 1024 * 1024  # of one event from an SDK, decoded; Relay takes 1 MiB
 MAX_RATIO = 100
 RATIO_FREE_BYTES = 1024 * 1024  # of output, before the ratio counts
 

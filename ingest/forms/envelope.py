@@ -6,14 +6,16 @@ Recognised by: its URL, or `application/x-sentry-envelope`; in a file by a first
 Documented at: develop.sentry.dev/sdk/data-model/envelopes/; relay-server/src/envelope/ of getsentry/relay 0.10.1.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from ingest import jsontext
+from ingest.body import MAX_EVENT_BYTES
 from ingest.error_types import is_error
-from ingest.errors import MalformedPayload, Reason
+from ingest.errors import MalformedPayload, Reason, TooLarge
 from ingest.identity import event_id, told_event_id
 from ingest.records import Door, Payload, RawEvent, Source
 
@@ -22,6 +24,7 @@ MAX_ITEMS = 500
 MAX_HEADER_BYTES = 8192
 
 _EVENT = "event"
+_BLANK = re.compile(rb"[\n\r \t]+")
 _CONTENT_TYPE = "application/x-sentry-envelope"
 
 
@@ -59,21 +62,28 @@ def matches(payload: Payload, data: object) -> bool:
     if payload.door is Door.ENVELOPE:
         return True
     if payload.door is Door.STORE:
-        return payload.headers.get("content-type", "").partition(";")[0].strip().lower() == _CONTENT_TYPE
+        return is_told(payload.headers)
     return payload.door is Door.FILE and data is None and _looks_like_one(payload.body)
+
+
+def is_told(headers: Mapping[str, str]) -> bool:
+    """Whether the content type says envelope, as it may on a body sent to the store URL."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == _CONTENT_TYPE
 
 
 def peek(body: bytes) -> Peek:
     """
     Check an envelope's framing and its events' JSON, in microseconds.
 
-    Raises: MalformedPayload: EMPTY_BODY, BAD_ENVELOPE, BAD_EVENT_ID, or NOT_JSON for an event item.
+    Raises: MalformedPayload: EMPTY_BODY, BAD_ENVELOPE, BAD_EVENT_ID, or NOT_JSON for an event item. TooLarge for one.
     """
     header, items = _read(body)
     found = event_id(header.event_id)
     for item in items:
         if item.type != _EVENT:
             continue
+        if item.end - item.start > MAX_EVENT_BYTES:
+            raise TooLarge(f"the event item is larger than {MAX_EVENT_BYTES} bytes")
         event = body[item.start : item.end]
         if not jsontext.is_json(event):
             raise MalformedPayload(Reason.NOT_JSON, "the event item is not JSON")
@@ -128,8 +138,9 @@ def _read(body: bytes) -> tuple[_Header, list[_Item]]:
         items: list[_Item] = []
         size = len(body)
         while at < size:
-            if body[at] in b"\n\r \t":
-                at += 1
+            blank = _BLANK.match(body, at)
+            if blank is not None:
+                at = blank.end()
                 continue
             line, at = _line(body, at)
             told = _ITEM_HEADER.decode(line)

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 import msgspec
 
 from ingest import jsontext
+from ingest.body import MAX_EVENT_BYTES
 from ingest.error_types import require_error
 from ingest.errors import MalformedPayload, Reason, TooLarge
 from ingest.identity import event_id, told_event_id
 from ingest.records import Door, Payload, RawEvent, Source
 
 NAME: str = "store"
-MAX_UNWRAPPED_BYTES = 8 * 1024 * 1024
 
 
 def matches(payload: Payload, data: object) -> bool:
@@ -37,7 +37,7 @@ def unwrapped(body: bytes) -> bytes:
     Raises: MalformedPayload: TOO_LARGE, or BAD_ENCODING for a broken stream.
     """
     start = body[:64].lstrip()[:1]
-    if start in b'{["\xef\xff\xfe\x00':
+    if start in b'{["\xef\xff\xfe\x00' or len(body) > 2 * MAX_EVENT_BYTES:
         return body
     try:
         inner = base64.b64decode(body.translate(None, b"\r\n \t"), validate=True)
@@ -49,11 +49,11 @@ def unwrapped(body: bytes) -> bytes:
         return body
     stream = zlib.decompressobj()
     try:
-        plain = stream.decompress(inner, MAX_UNWRAPPED_BYTES + 1)
+        plain = stream.decompress(inner, MAX_EVENT_BYTES + 1)
     except zlib.error:
         raise MalformedPayload(Reason.BAD_ENCODING, "the zlib stream in the body is broken") from None
-    if len(plain) > MAX_UNWRAPPED_BYTES:
-        raise MalformedPayload(Reason.TOO_LARGE, f"the body unpacks to more than {MAX_UNWRAPPED_BYTES} bytes")
+    if len(plain) > MAX_EVENT_BYTES:
+        raise MalformedPayload(Reason.TOO_LARGE, f"the body unpacks to more than {MAX_EVENT_BYTES} bytes")
     if not stream.eof:
         raise MalformedPayload(Reason.BAD_ENCODING, "the zlib stream in the body is cut off")
     return plain
@@ -71,6 +71,8 @@ def peek(body: bytes) -> str | None:
         if error.reason is Reason.TOO_LARGE:
             raise TooLarge(error.detail) from None
         raise
+    if len(plain) > MAX_EVENT_BYTES:
+        raise TooLarge(f"the event is larger than {MAX_EVENT_BYTES} bytes")
     try:
         return told_event_id(plain)
     except MalformedPayload:

@@ -1,5 +1,6 @@
 import io
 import json
+import time
 import timeit
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sentry_sdk.envelope import Envelope
 
-from ingest.errors import MalformedPayload, Reason
+from ingest.body import MAX_EVENT_BYTES
+from ingest.errors import MalformedPayload, Reason, TooLarge
 from ingest.forms import envelope, raw_events
 from ingest.records import Door, Payload
 
@@ -186,6 +188,20 @@ def test_an_empty_payload_of_an_event_is_refused_by_both():
 def test_the_dsn_is_given_as_it_was_sent():
     assert envelope.peek(b'{"dsn":"https://a@b/42"}\n').dsn == "https://a@b/42"
     assert envelope.peek(b'{"dsn":17}\n').dsn is None
+
+
+@pytest.mark.parametrize("body", [b"{}" + b"\n" * 20_000_000, b"{}\n" + b" " * 20_000_000, b"{" + b" " * 20_000_000])
+def test_blanks_cost_nothing(body):
+    began = time.perf_counter()
+    refusals(body)
+    assert time.perf_counter() - began < 0.5
+
+
+def test_an_event_larger_than_any_is_too_large():
+    big = b'{}\n{"type":"event"}\n{"message":"' + b"x" * MAX_EVENT_BYTES + b'"}'
+    with pytest.raises(TooLarge):
+        envelope.peek(big)
+    assert envelope.peek(big.replace(b'"event"', b'"attachment"')).item_types == ("attachment",)
 
 
 def test_a_peek_costs_microseconds():
