@@ -1,17 +1,19 @@
 """
 One request in, one answer out: read, verify, make durable, answer. The database is never on the way.
 
-Plain ASGI, mounted in the FastAPI application by `ingest.routes`: this is the path of every event, and what a
-framework would do for it (parsing, validating, building a response model) is exactly what it must not spend.
+Plain ASGI, called by the FastAPI application of `ingest.app` before its middleware: this is the path of every event,
+and what a framework would do for it (parsing, validating, building a response model) is what it must not spend.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from functools import cache
 from time import perf_counter, time_ns
 from typing import Any, NamedTuple
 
 import msgspec
 import structlog
+from prometheus_client import Counter, Histogram
 
 from ingest import auth, jsontext, metrics
 from ingest.body import Limits, read_body
@@ -187,6 +189,10 @@ class Receiver:
                 event_id = store.peek(body)
         except MalformedPayload as bad:
             refused = bad
+        except (NotAllowed, TooLarge):
+            raise
+        except Exception:
+            log.exception("looking into a body failed; it is kept, and the loader will tell")
         if project_id is None:
             raise NotAllowed(
                 Reason.MISSING_KEY, "no DSN key in X-Sentry-Auth, Authorization, the query or the envelope"
@@ -226,7 +232,7 @@ class Receiver:
             if bad.reason in _KEPT_REFUSALS and has_right:
                 await self._keep(_payload(door, project_id, scope, headers, b"".join(seen), bad.reason))
             raise
-        metrics.REQUEST_BYTES.labels(door.value).inc(len(raw))
+        _bytes_of(door).inc(len(raw))
         return raw, body
 
     async def _keep(self, payload: Payload) -> None:
@@ -267,8 +273,23 @@ def _refusal(status: int, reason: Reason, detail: str, headers: Headers | None =
     return Answer(status, body, reason.value, [(b"x-sentry-error", reason.value.encode()), *(headers or [])])
 
 
+@cache
+def _counters(door: Door, status: int, reason: str) -> tuple[Counter, Histogram, Counter]:
+    return (
+        metrics.REQUESTS.labels(door.value, status, reason),
+        metrics.ANSWER_SECONDS.labels(door.value),
+        metrics.SLOW_ANSWERS.labels(door.value),
+    )
+
+
 def _count(door: Door, answered: Answer, elapsed: float) -> None:
-    metrics.REQUESTS.labels(door.value, answered.status, answered.reason).inc()
-    metrics.ANSWER_SECONDS.labels(door.value).observe(elapsed)
+    requests, seconds, slow = _counters(door, answered.status, answered.reason)
+    requests.inc()
+    seconds.observe(elapsed)
     if elapsed >= SLOW_SECONDS:
-        metrics.SLOW_ANSWERS.labels(door.value).inc()
+        slow.inc()
+
+
+@cache
+def _bytes_of(door: Door) -> Counter:
+    return metrics.REQUEST_BYTES.labels(door.value)

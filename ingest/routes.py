@@ -3,9 +3,6 @@
 import re
 from typing import NamedTuple
 
-from starlette.routing import BaseRoute, Match
-
-from ingest.receive import Receive, Receiver, Scope, Send
 from ingest.records import Door
 
 # DSNs may have a path before /api, senders double slashes or leave the last one out, and old ones name no project.
@@ -35,20 +32,3 @@ def doorway(path: str) -> Doorway | None:
     if found is None or (found[1] is None and found[2] == "envelope"):
         return None
     return Doorway(Door(found[2]), found[1] or "")
-
-
-class DoorRoute(BaseRoute):
-    """One route for every door, asked first: told apart without a pattern a door, and never a redirect."""
-
-    def __init__(self, receiver: Receiver) -> None:
-        self._receiver = receiver
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Take the request when its path is a door."""
-        found = doorway(scope["path"]) if scope["type"] == "http" else None
-        return (Match.NONE, {}) if found is None else (Match.FULL, {"doorway": found})
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand the request to the receiver."""
-        found: Doorway = scope["doorway"]
-        await self._receiver.answer(found.door, found.argument, scope, receive, send)
