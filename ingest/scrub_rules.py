@@ -85,8 +85,12 @@ def url_auth(value: str) -> str:
 
 def message(value: str) -> str:
     """Apply what Relay applies to a log message, which is never filtered as a whole; what it cuts off may go."""
-    scrubbed = _replaced(value, _MESSAGE, many=MESSAGE_CHARS)
-    return scrubbed if scrubbed != FILTERED else message(value[:MESSAGE_CHARS] + "...")
+    if len(value) > 2 * MESSAGE_CHARS:
+        scrubbed = _replaced(value, _MESSAGE)
+        if scrubbed != FILTERED:
+            return scrubbed
+        value = value[:MESSAGE_CHARS] + "..."
+    return _replaced(value, _MESSAGE, many=len(value) + 1)
 
 
 def is_card(number: int) -> bool:
