@@ -166,12 +166,14 @@ class SegmentReader:
                 raise
         # A bad sector must cost only its own records: everything around it is still read.
         parts = []
-        for at in range(offset, offset + size, _SECTOR_BYTES):
-            length = min(_SECTOR_BYTES, offset + size - at)
+        at, end = offset, offset + size
+        while at < end:
+            length = min(_SECTOR_BYTES - at % _SECTOR_BYTES, end - at)
             try:
                 parts.append(self._disk.read(self._fd, length, at))
             except OSError:
                 parts.append(bytes(length))
+            at += length
         return b"".join(parts)
 
 

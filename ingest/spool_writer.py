@@ -51,7 +51,11 @@ class SpoolWriter:
     """
 
     def __init__(
-        self, folder: Path, max_bytes: int, segment_bytes: int = SEGMENT_BYTES, disk: Disk | None = None
+        self,
+        folder: Path,
+        max_bytes: int,
+        segment_bytes: int = SEGMENT_BYTES,
+        disk: Disk | None = None,
     ) -> None:
         self._max_bytes = max_bytes
         self._journal = Journal(folder, segment_bytes, disk)
