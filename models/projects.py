@@ -35,6 +35,7 @@ FIND_KEY = text(
 )
 HAS_KEY = text("select exists (select from warehouse.project_key)")
 ADD_HOOK = text("insert into warehouse.hook (hook_hash, name, created_at) values (:hook_hash, :name, :now)")
+REMOVE_HOOK = text("delete from warehouse.hook where hook_hash = :hook_hash")
 ONE_AT_A_TIME = text("select pg_advisory_xact_lock(:key)")
 PROJECT_LOCK = 0x657272687072  # "errhpr"
 
@@ -92,6 +93,11 @@ def hook_added(connection: Connection, name: str, now: datetime) -> str:
     hook_key = secrets.token_urlsafe(32)
     connection.execute(ADD_HOOK, {"hook_hash": hook_hash(hook_key), "name": name, "now": now})
     return hook_key
+
+
+def hook_removed(connection: Connection, hook_key: str) -> None:
+    """Take the right to send away from a hook's address."""
+    connection.execute(REMOVE_HOOK, {"hook_hash": hook_hash(hook_key)})
 
 
 def dsn(public_url: str, public_key: str | None, project_id: int) -> str | None:
