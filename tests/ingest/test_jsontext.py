@@ -3,7 +3,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest import jsontext
@@ -116,6 +116,7 @@ def test_encode_writes_a_lone_surrogate_as_the_replacement_character():
     assert jsontext.encode({"a": "\ud800"}) == '{"a":"\ufffd"}'.encode()
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(VALUES)
 def test_what_is_cleaned_and_written_is_read_again_the_same(value):
     clean = jsontext.clean(value)
@@ -123,6 +124,7 @@ def test_what_is_cleaned_and_written_is_read_again_the_same(value):
     assert again == clean
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(VALUES, st.booleans())
 def test_what_any_encoder_wrote_is_read_to_the_clean_value(value, is_ascii):
     body = json.dumps(value, ensure_ascii=is_ascii).encode(errors="replace" if is_ascii else "surrogatepass")
@@ -132,11 +134,13 @@ def test_what_any_encoder_wrote_is_read_to_the_clean_value(value, is_ascii):
         assert jsontext.clean(again) == jsontext.clean(value)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=200) | st.text('{}[]",:\\u0d8NaInfty 1e-.9\x00', max_size=60).map(str.encode))
 def test_random_bytes_are_read_or_refused_but_never_fail(body):
     _read_or_refuse(body)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_mutated_payloads_are_read_or_refused_but_never_fail(data):
     body = bytearray(data.draw(st.sampled_from(_payloads())))

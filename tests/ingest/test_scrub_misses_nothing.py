@@ -3,7 +3,7 @@ import random
 import string
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest import jsontext, scrub_rules
@@ -26,6 +26,7 @@ ODDITIES = (
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_the_scan_asks_for_all_that_any_rule_would_change(data):
     event = data.draw(_events())
