@@ -19,7 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from models.embedded_binaries import OTHERWISE, EmbeddedError, binaries, psql_path
-from models.embedded_server import NAME, POLL_SECONDS, initialize, postmaster, private_file, ready, start, stop
+from models.embedded_postmaster import POLL_SECONDS, postmaster
+from models.embedded_server import NAME, initialize, private_file, ready, start, stop
 
 __all__ = ["EmbeddedError", "psql_path", "revived", "running"]
 

@@ -1,6 +1,5 @@
 """One embedded PostgreSQL server: make its folder, start it, see whether it runs, stop it; `embedded.py` locks."""
 
-import hashlib
 import os
 import random
 import secrets
@@ -10,15 +9,14 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 from models.embedded_binaries import OTHERWISE, Binaries, EmbeddedError
+from models.embedded_postmaster import POLL_SECONDS, Postmaster, is_ours, named_pid, postmaster, token
 
 NAME = "errhouse"  # of the role and of its database
 READY_SECONDS = 300  # recovery after a crash reads up to max_wal_size
 START_ATTEMPTS = 20
 STOPPING = ((signal.SIGINT, 8.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 2.0))  # fast, immediate; WAL keeps the rows
-POLL_SECONDS = 0.02
 LOG_BYTES = 16 * 1024 * 1024
 PORTS = range(15433, 32000)  # below the ports that systems give to outgoing connections
 SETTINGS = {
@@ -32,14 +30,6 @@ SETTINGS = {
     "log_error_verbosity": "terse",  # a row's contents are personal data
     "log_min_error_statement": "panic",  # and so are a statement's
 }
-
-
-class Postmaster(NamedTuple):
-    """What `postmaster.pid` says of a server that runs; its port is 0 while it is not known."""
-
-    pid: int
-    port: int
-    is_ready: bool
 
 
 def private_file(path: Path, flags: int = os.O_RDWR) -> int:
@@ -146,11 +136,11 @@ def start(home: Path, tools: Binaries) -> Postmaster:
 def _spawned(home: Path, tools: Binaries, port: int) -> int:
     data = home / "data"
     options = tools.process_options()
-    named = _named_pid(data)
+    named = named_pid(data)
     if named:
         # a number that went to another program since: PostgreSQL is told not to take that for a server
         options["env"] = {**options["env"], "PG_GRANDPARENT_PID": str(named)}
-    command = [str(tools.folder / "postgres"), "-D", _seen(data, tools), "-p", str(port), "-c", _token(data)]
+    command = [str(tools.folder / "postgres"), "-D", _seen(data, tools), "-p", str(port), "-c", token(data)]
     command += ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
     # through a shell that ends at once, so that the server is nobody's child here and leaves no zombie
     shell = ["/bin/sh", "-c", '"$@" >&2 & echo $!', "sh", *command]
@@ -168,7 +158,7 @@ def ready(data: Path, pid: int) -> Postmaster | None:
     """Wait until the server `pid` takes connections; none when it ended instead."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
-        alive = _is_ours(pid, data)  # read before the file, which may be written in between
+        alive = is_ours(pid, data)  # read before the file, which may be written in between
         server = postmaster(data)
         if server and server.is_ready:
             return server
@@ -178,44 +168,6 @@ def ready(data: Path, pid: int) -> Postmaster | None:
     raise EmbeddedError(
         f"The embedded PostgreSQL is still recovering after {READY_SECONDS} s: see {data.parent / 'log'} and try again."
     )
-
-
-def postmaster(data: Path) -> Postmaster | None:
-    """Read which server runs over `data`, if one does."""
-    pid = _named_pid(data)
-    if not pid or not _is_ours(pid, data):
-        return None
-    lines = _pid_file(data)
-    port = lines[3] if len(lines) > 3 else ""
-    return Postmaster(pid, int(port) if port.isdigit() else 0, len(lines) > 7 and lines[7].strip() == "ready")
-
-
-def _pid_file(data: Path) -> list[str]:
-    try:
-        return (data / "postmaster.pid").read_text().splitlines()
-    except FileNotFoundError:
-        return []
-
-
-def _named_pid(data: Path) -> int:
-    first = next(iter(_pid_file(data)), "").strip()
-    return int(first) if first.isdigit() else 0
-
-
-def _token(data: Path) -> str:
-    """Name the cluster after its place: a number in a file alone does not say whose server it is."""
-    return f"cluster_name={NAME}-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
-
-
-def _is_ours(pid: int, data: Path) -> bool:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        if Path("/proc/self").exists():
-            return False
-        command = ["ps", "-p", str(pid), "-o", "command="]
-        words = subprocess.run(command, capture_output=True, check=False).stdout.split()
-    return _token(data).encode() in words
 
 
 def _port(home: Path, taken: int | None = None) -> int:
@@ -250,7 +202,7 @@ def stop(data: Path) -> None:
         os.kill(server.pid, number)
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            if not _is_ours(server.pid, data):
+            if not is_ours(server.pid, data):
                 return
             time.sleep(POLL_SECONDS)
     raise EmbeddedError(f"The embedded PostgreSQL (process {server.pid}) does not stop: end it and try again.")

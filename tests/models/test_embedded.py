@@ -12,8 +12,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from models import embedded, embedded_binaries, embedded_server
+from models import embedded, embedded_binaries
 from models.embedded import EmbeddedError, running
+from models.embedded_postmaster import postmaster
 from tests.support.wait import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,7 +59,7 @@ def leave(process: subprocess.Popen[str]) -> None:
 
 
 def pid(data_dir: Path) -> int:
-    server = embedded_server.postmaster(data_dir.resolve() / "postgres" / "data")
+    server = postmaster(data_dir.resolve() / "postgres" / "data")
     return server.pid if server else 0
 
 
