@@ -15,7 +15,7 @@ from ingest.segment import FRAME_BYTES, HEADER_BYTES, VERSION, Keys, decode_head
 from ingest.segment_reader import keys_of
 from ingest.spool import Position, identify, segment_path, segments
 
-HOPS_PER_LOOK = 50_000  # about 50 ms; what lies beyond is estimated now, and counted by later looks
+HOPS_PER_LOOK = 10_000  # about 15 ms, which an event loop can bear; what lies beyond is estimated, and counted later
 
 
 class Backlog(msgspec.Struct, frozen=True):
