@@ -146,6 +146,9 @@ class Receiver:
             return _refusal(
                 503, Reason.SPOOL_FULL, "the disk did not answer in time; send it again later", [RETRY_AFTER]
             )
+        except Exception:
+            log.exception("a request could not be answered")
+            return _refusal(503, Reason.INTERNAL, "errhouse failed; send it again later", [RETRY_AFTER])
 
     async def _hook(self, door: Door, argument: str, scope: Scope, headers: dict[str, str], receive: Receive) -> Answer:
         if door is Door.LEGACY and not self._access.knows_hook(argument):
@@ -176,7 +179,7 @@ class Receiver:
         event_id: str | None = None
         is_unwanted = False
         try:
-            if door is Door.ENVELOPE:
+            if door is Door.ENVELOPE or envelope.is_told(headers):
                 seen = envelope.peek(body)
                 event_id = seen.event_id
                 is_unwanted = "event" not in seen.item_types
@@ -242,7 +245,12 @@ class Receiver:
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    """Give headers by lower-case name; one that was sent twice is its values joined, as HTTP has it."""
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, told = name.decode("latin-1"), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {told}" if key in headers else told
+    return headers
 
 
 def _payload(
