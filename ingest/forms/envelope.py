@@ -113,6 +113,8 @@ def parse(payload: Payload, data: object) -> Iterator[RawEvent]:
             raise MalformedPayload(Reason.NOT_AN_OBJECT, "the event item is not a JSON object")
         if not is_error(event):
             continue
+        if own_id is None and not found:
+            event_id(event.get("event_id"))  # the sender of one that is none was told so by `peek`
         yield RawEvent(
             data=event,
             body=jsontext.encode(event) if repaired else body,
