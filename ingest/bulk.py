@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from sqlalchemy import Engine
 
-from ingest import jsontext
+from ingest import jsontext, memory
 from ingest.errors import IngestError
 from ingest.forms import FORM_HEADER, FORMS
 from ingest.interpret import EPOCH
@@ -67,6 +67,7 @@ def load_files(
     is_quiet: bool,
 ) -> Tally:
     """Load files one after the other; give what became of all."""
+    memory.settle()
     loader = Loader(engine, settings, clock)
     headers = {FORM_HEADER: form} if form else {}
     total = Tally()

@@ -168,10 +168,11 @@ class Receiver:
 
     async def _sdk(self, door: Door, argument: str, scope: Scope, headers: dict[str, str], receive: Receive) -> Answer:
         key: str | None = None
+        is_envelope = door is Door.ENVELOPE or envelope.is_told(headers)
         try:
             key = auth.dsn_key(headers, scope["query_string"])[0]
         except NotAllowed as no:
-            if no.reason is not Reason.MISSING_KEY or door is not Door.ENVELOPE:
+            if no.reason is not Reason.MISSING_KEY or not is_envelope:
                 raise
         project_id = self._project(key, argument) if key else None
         _, body = await self._body(door, project_id, scope, headers, receive)
@@ -179,7 +180,7 @@ class Receiver:
         event_id: str | None = None
         is_unwanted = False
         try:
-            if door is Door.ENVELOPE or envelope.is_told(headers):
+            if is_envelope:
                 seen = envelope.peek(body)
                 event_id = seen.event_id
                 is_unwanted = "event" not in seen.item_types

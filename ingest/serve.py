@@ -1,7 +1,6 @@
 """What `errhouse serve` does, and what its receivers and its loader do in their own processes."""
 
 import asyncio
-import gc
 import os
 import shutil
 import signal
@@ -19,6 +18,7 @@ import uvicorn
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from ingest import memory
 from ingest.drain import Drain
 from ingest.supervise import (
     LOADER_STOP_SECONDS,
@@ -196,17 +196,6 @@ def _greet(settings: Settings, engine: Engine, is_new: bool) -> None:
     print("\n".join(lines), file=out, flush=True)
 
 
-def _settle_memory() -> None:
-    """
-    Let the collector of cycles look seldom: what these loops make is freed by counting, and they make a lot of it.
-
-    Measured: parsing and normalizing 3 KB events costs a third more with Python's own thresholds.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
-
-
 def receive(settings: Settings, number: int, handle: int) -> None:
     """Run one receiver in this process, on a socket opened by the parent."""
     import uvloop  # noqa: PLC0415 - only receivers need it
@@ -232,7 +221,7 @@ def receive(settings: Settings, number: int, handle: int) -> None:
     )
     listening = socket.socket(fileno=handle)
     server = uvicorn.Server(config)
-    _settle_memory()
+    memory.settle()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(sockets=[listening]))
     if not server.started:
@@ -254,7 +243,7 @@ def load(settings: Settings) -> None:
                 log.warning("the embedded database does not start", why=str(error))
 
     drain = Drain(engine, settings, clock, revive)
-    _settle_memory()
+    memory.settle()
     drain.run(stop)
     deadline = time.monotonic() + LOADER_STOP_SECONDS / 2
     while time.monotonic() < deadline and drain.step():
