@@ -25,7 +25,7 @@ from models.settings import PREFIX, Settings
 ROLES = ("receive", "load", "schedule")
 RECEIVER_STOP_SECONDS = 10.0
 LOADER_STOP_SECONDS = 20.0
-LONGEST_RESTART_PAUSE_SECONDS = 5.0
+LONGEST_RESTART_PAUSE_SECONDS = 2.0  # counted from its start: who lived longer is started again at once
 
 log = structlog.get_logger()
 
@@ -110,7 +110,9 @@ class Child:
     def note(self, run_dir: Path) -> None:
         """Write down the process id, for operators and tests."""
         if self._process:
-            (run_dir / f"{self.name}.pid").write_text(str(self._process.pid))
+            draft = run_dir / f"{self.name}.pid.tmp"
+            draft.write_text(str(self._process.pid))
+            draft.replace(run_dir / f"{self.name}.pid")  # whoever reads it reads a number
 
     def stop(self) -> None:
         """Ask it to end."""
