@@ -29,7 +29,7 @@ BATCH_TABLE = text(
 )
 COPY_BATCH = "copy batch_event from stdin (format binary)"
 
-# Every probe must walk an index: a fresh partition has no statistics, and the planner may think it small enough to read.
+# Every probe must walk an index: a fresh partition has no statistics, and the planner may think it small.
 PLAN_BY_INDEX = text("select set_config('enable_seqscan', 'off', true)")
 
 # Loaders of one project take turns; sorted, so that two of them never wait for each other.

@@ -36,6 +36,17 @@ uvicorn.run(app, port=int(sys.argv[1]), http="httptools", loop="uvloop", access_
 """
 
 
+FRESHNESS = """
+    select percentile_cont(array[0.5, 0.99, 1]) within group (order by extract(epoch from loaded_at - received_at))
+    from (select loaded_at, received_at from warehouse.fact_event order by received_at desc limit %(top)s) e
+"""
+
+
+def role_of(process: psutil.Process) -> str:
+    """Name a process of the service by what it does."""
+    return next((word for word in process.cmdline() if word in {"_receive", "_load"}), "serve").strip("_")
+
+
 def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
     """Add up user and system time of processes that are still there."""
     total = 0.0
@@ -150,20 +161,16 @@ def _measure(server: Server, data_dir: Path, chosen: argparse.Namespace) -> None
             max_ms=outcome.percentile(1.0),
             app_cpu_seconds_per_10k=round((cpu_seconds(ours) - before) * per_10k, 2),
             postgres_cpu_seconds_per_10k=round((cpu_seconds(database) - before_database) * per_10k, 2),
-            parts={
-                " ".join(process.cmdline()[-2:])[-16:]: round((cpu_seconds([process]) - parts[process.pid]) * per_10k, 2)
-                for process in ours
+            cpu_seconds_per_10k={
+                role_of(each): round((cpu_seconds([each]) - parts[each.pid]) * per_10k, 2) for each in ours
             },
-            rss_mb={" ".join(p.cmdline()[-2:])[-16:]: round(p.memory_info().rss / 1e6) for p in ours},
+            rss_mb={role_of(each): round(each.memory_info().rss / 1e6) for each in ours},
         )
         half = requests_for(5000, chosen.size, key, 3, is_zipped=chosen.zip)
         rate = len(requests) / queryable / 2
         steady: Outcome = loop.run(paced(server.port, half, rate, 64))
         until(lambda: count() == len(warm) + len(requests) + len(half), 60, "every event is a row")
-        fresh = connection.execute(
-            "select percentile_cont(array[0.5, 0.99, 1]) within group (order by extract(epoch from loaded_at - received_at))"
-            " from (select loaded_at, received_at from warehouse.fact_event order by received_at desc limit 5000) e"
-        ).fetchone()
+        fresh = connection.execute(FRESHNESS, {"top": len(half)}).fetchone()
         assert fresh is not None
         told(
             "freshness",
