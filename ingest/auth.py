@@ -9,6 +9,7 @@ import binascii
 import hmac
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -115,7 +116,8 @@ def _client(text: str | None) -> str | None:
     return text[:MAX_CLIENT_CHARS] if text else None
 
 
-def _sentry_auth(header: str) -> dict[str, str]:
+@lru_cache(maxsize=2048)
+def _sentry_auth(header: str) -> Mapping[str, str]:
     """Read `Sentry sentry_key=…, sentry_client=…`, in any order, with or without the scheme, quotes and spaces."""
     scheme = _SCHEME.match(header)
     told: dict[str, str] = {}

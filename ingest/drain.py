@@ -81,7 +81,7 @@ class Drain:
         self._upkeep_due = 0.0
         self._is_prepared = False
         self._has_asides = True
-        self._loaded_at = 0.0
+        self._begun_at = 0.0
         self._was_full = False
 
     @property
@@ -115,7 +115,7 @@ class Drain:
             return
         elif self._spools:
             if wait_for_any([spool.reader for spool in self._spools.values()], IDLE_SECONDS):
-                self._sleep(self._loaded_at + self._settings.LOAD_MAX_WAIT_SECONDS - monotonic(), should_stop)
+                self._sleep(self._begun_at + self._settings.LOAD_MAX_WAIT_SECONDS - monotonic(), should_stop)
         else:
             self._sleep(IDLE_SECONDS / 10, should_stop)
 
@@ -164,7 +164,7 @@ class Drain:
         )
         spool.batch = None
         spool.committed = batch.position
-        self._loaded_at = monotonic()
+        self._begun_at = begun
         metrics.LOAD_SECONDS.observe(monotonic() - begun)
         self._count(tally)
         self._tell("ok")
