@@ -26,8 +26,8 @@ from ingest.forms import FORM_HEADER, FORMS
 from ingest.interpret import EPOCH
 from ingest.load import Loader, Tally
 from ingest.records import Door, Payload
-from ingest.serve import clock
 from ingest.spool import Position
+from models.clock import now
 from models.settings import Settings
 
 ORIGIN = "file"
@@ -68,7 +68,7 @@ def load_files(
 ) -> Tally:
     """Load files one after the other; give what became of all."""
     memory.settle()
-    loader = Loader(engine, settings, clock)
+    loader = Loader(engine, settings, now)
     headers = {FORM_HEADER: form} if form else {}
     total = Tally()
     known = {} if is_again else loader.positions()
@@ -88,7 +88,7 @@ def load_files(
             with _opened(file) as (stream, raw):
                 try:
                     for batch in _batches(documents(stream), done, settings):
-                        received_at_us = int((clock() - EPOCH).total_seconds() * 1e6)
+                        received_at_us = int((now() - EPOCH).total_seconds() * 1e6)
                         payloads = [
                             Payload(received_at_us, Door.FILE, each.body, project_id, headers) for each in batch
                         ]

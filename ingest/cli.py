@@ -53,7 +53,7 @@ def serve(
 @app.command("_receive", hidden=True)
 def receive_process(number: int, handle: int) -> None:
     """Run one receiver; started by `serve`."""
-    from ingest.serve import receive  # noqa: PLC0415 - a command loads what it needs
+    from ingest.processes import receive  # noqa: PLC0415 - a command loads what it needs
 
     receive(load_settings(), number, handle)
 
@@ -61,7 +61,7 @@ def receive_process(number: int, handle: int) -> None:
 @app.command("_load", hidden=True)
 def load_process() -> None:
     """Run the loader; started by `serve`."""
-    from ingest.serve import load as run  # noqa: PLC0415 - a command loads what it needs
+    from ingest.processes import load as run  # noqa: PLC0415 - a command loads what it needs
 
     run(load_settings())
 
@@ -72,7 +72,7 @@ def drain(as_json: JsonFlag = False) -> None:
     settings = load_settings()
     configure(settings.LOG_LEVEL, "drain")
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
-    from ingest.serve import drain_now  # noqa: PLC0415 - a command loads what it needs
+    from ingest.processes import drain_now  # noqa: PLC0415 - a command loads what it needs
 
     with database_url(settings) as url:
         models_cli.migrated(settings, url)
@@ -147,8 +147,10 @@ def list_set_aside(
     if as_json:
         told(found)
     elif found:
-        columns = ("set_aside_key", "reason", "door", "project_id", "seen_count", "last_received_at", "detail")
-        shown("Set aside", columns, [tuple(each[name] for name in columns) for each in found])
+        names = ("set_aside_key", "reason", "seen_count", "last_received_at", "detail")
+        shown(
+            "Set aside", ("key", "reason", "seen", "last", "detail"), [tuple(e[name] for name in names) for e in found]
+        )
     else:
         typer.echo("Nothing is set aside.")
 

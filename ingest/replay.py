@@ -6,7 +6,7 @@ from ingest import set_aside
 from ingest.errors import IngestError
 from ingest.interpret import interpret
 from ingest.load import Loader, Tally
-from ingest.serve import clock
+from models.clock import now
 from models.settings import Settings
 
 ORIGIN = "replay"
@@ -21,7 +21,7 @@ def replay(engine: Engine, settings: Settings, key: int | None, reason: str | No
     """
     with engine.connect() as connection:
         keys = [key] if key is not None else set_aside.keys(connection, reason)
-    loader = Loader(engine, settings, clock)
+    loader = Loader(engine, settings, now)
     total = Tally()
     for each in keys:
         with engine.connect() as connection:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from ingest.interpret import EPOCH, Aside
 from ingest.records import Payload
 from models import SetAside
-from models.keys import content_key
+from models.keys import content_key, positive
 
 MAX_DETAIL = 500
 
@@ -88,7 +88,8 @@ def remove(connection: Connection, key: int) -> None:
 def _values(aside: Aside) -> dict[str, Any]:
     payload = aside.payload
     at = EPOCH + timedelta(microseconds=payload.received_at_us)
-    key = content_key(payload.door.encode(), str(payload.project_id).encode(), aside.reason.encode(), payload.body)
+    whose = (payload.door.encode(), str(payload.project_id).encode(), aside.reason.encode())
+    key = positive(content_key(*whose, payload.body))  # people type it
     return {
         "set_aside_key": key,
         "reason": str(aside.reason),

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 import structlog
 
@@ -70,6 +71,39 @@ def bound_socket(host: str, port: int) -> socket.socket:
         ) from None
     listening.set_inheritable(True)
     return listening
+
+
+def prepared(data_dir: Path) -> Path:
+    """Make the data folder and its run folder, for its owner alone; return the latter. Raises ServeError."""
+    run_dir = data_dir / "run"
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        run_dir.mkdir(mode=0o700, exist_ok=True)
+        (data_dir / "spool").mkdir(mode=0o700, exist_ok=True)
+        probe = run_dir / "probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise ServeError(
+            f"The data folder {data_dir} cannot be used ({error.strerror}); set ERRHOUSE_DATA_DIR to a folder of yours."
+        ) from None
+    return run_dir
+
+
+class StopSignal:
+    """Whether the process was asked to end, by SIGTERM or SIGINT."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, self._ask)
+
+    def __call__(self) -> bool:
+        """Say it."""
+        return self.is_asked
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self.is_asked = True
 
 
 class Child:

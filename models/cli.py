@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from models import access, embedded, migrate, projects
+from models.clock import now
 from models.engine import check_server, database_url, engine_for
 from models.errors import ModelsError
 from models.settings import Settings, load_settings
@@ -29,15 +30,19 @@ def told(data: Any) -> None:
 
 
 def shown(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    """Print a table for people."""
-    table = Table(*columns, title=title, title_justify="left")
+    """Print a table for people; the first column, by which a row is named, is never cut."""
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, no_wrap=number == 0, overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*(_cell(value) for value in row))
     Console(markup=False, highlight=False).print(table)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
 
 
 def migrated(settings: Settings, url: str) -> None:
@@ -114,7 +119,7 @@ def add_project(
         engine = engine_for(url)
         try:
             with engine.begin() as connection:
-                made = projects.added(connection, name, project_id, scrub, _now())
+                made = projects.added(connection, name, project_id, scrub, now())
                 known = access.read(connection)
             access.publish(settings.DATA_DIR, known)
         finally:
@@ -164,7 +169,7 @@ def add_hook(name: Annotated[str, typer.Argument(help="Name for people.")], as_j
         engine = engine_for(url)
         try:
             with engine.begin() as connection:
-                key = projects.hook_added(connection, name, _now())
+                key = projects.hook_added(connection, name, now())
                 known = access.read(connection)
             access.publish(settings.DATA_DIR, known)
         finally:

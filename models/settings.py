@@ -1,6 +1,7 @@
 """Every setting of the program: one class, one prefix, one list. `docs/settings.md` is made from here."""
 
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -134,6 +135,20 @@ class Settings(BaseSettings):
             raise ValueError("it must be 1 or 7")
         return value
 
+    @field_validator("DATA_DIR", "HOST", mode="before")
+    @classmethod
+    def _told(cls, value: Any) -> Any:
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("it is empty; give it a value or unset the variable")
+        return value
+
+    @field_validator("PUBLIC_URL")
+    @classmethod
+    def _web_url(cls, value: str | None) -> str | None:
+        if value and not re.match(r"https?://[^/?#\s]", value):
+            raise ValueError("it must begin with http:// or https:// and name a host")
+        return value
+
     @field_validator("LOG_LEVEL")
     @classmethod
     def _known_level(cls, value: str) -> str:
@@ -145,6 +160,7 @@ class Settings(BaseSettings):
     def public_url(self) -> str:
         """Return the URL senders use, without a slash at its end."""
         host = "127.0.0.1" if self.HOST in {"0.0.0.0", "::"} else self.HOST  # noqa: S104 - compared, not bound
+        host = f"[{host}]" if ":" in host else host
         return (self.PUBLIC_URL or f"http://{host}:{self.PORT}").rstrip("/")
 
     @property
