@@ -21,6 +21,8 @@ db = typer.Typer(help="The database: migrations, state, and a way in.", no_args_
 project = typer.Typer(help="Projects, and the DSNs with which SDKs send to them.", no_args_is_help=True)
 hook = typer.Typer(help="Addresses for Sentry's legacy WebHooks plugin, which does not sign.", no_args_is_help=True)
 
+WIDE = 160  # columns where there is no terminal to ask
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -36,7 +38,8 @@ def shown(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> 
         table.add_column(column, no_wrap=number == 0, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
-    Console(markup=False, highlight=False).print(table)
+    width = None if sys.stdout.isatty() else WIDE
+    Console(markup=False, highlight=False, width=width).print(table)
 
 
 def _cell(value: object) -> str:
