@@ -1,0 +1,99 @@
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import Engine, event, text
+from sqlalchemy.engine import make_url
+
+from models.engine import NEWEST_VERSION, OLDEST_VERSION, DatabaseError, check_server, database_url, engine_for
+from models.settings import Settings
+
+
+@contextmanager
+def engine(url: str) -> Iterator[Engine]:
+    made = engine_for(url)
+    try:
+        yield made
+    finally:
+        made.dispose()
+
+
+def refused(url: str) -> DatabaseError:
+    with engine(url) as made, pytest.raises(DatabaseError) as wrong:
+        check_server(made)
+    assert "\n" not in str(wrong.value)
+    assert str(wrong.value).endswith(".")
+    assert "hunter2" not in str(wrong.value)
+    return wrong.value
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_server_that_answers_tells_its_version(database_url: str) -> None:
+    with engine(database_url) as made:
+        assert OLDEST_VERSION <= check_server(made) <= NEWEST_VERSION
+
+
+def test_a_server_that_is_not_there_is_one_sentence_and_an_outage() -> None:
+    port = closed_port()
+    wrong = refused(f"postgresql://u:hunter2@127.0.0.1:{port}/errhouse")
+    assert wrong.is_outage
+    assert f"The database at 127.0.0.1:{port}/errhouse cannot be reached (" in str(wrong)
+    assert "check ERRHOUSE_DATABASE_URL" in str(wrong)
+
+
+def test_a_database_that_is_not_there_is_named(database_url: str) -> None:
+    url = make_url(database_url).set(database="no_such_warehouse").render_as_string(hide_password=False)
+    assert 'database "no_such_warehouse" does not exist' in str(refused(url))
+
+
+def test_a_role_that_is_not_there_is_told(database_url: str) -> None:
+    url = make_url(database_url).set(username="nobody_we_know", password="hunter2")
+    assert "cannot be reached" in str(refused(url.render_as_string(hide_password=False)))
+
+
+@pytest.mark.parametrize("number", [90600, 120022, 140019])
+def test_a_server_that_is_too_old_is_told_its_version_and_what_is_needed(database_url: str, number: int) -> None:
+    with engine(database_url) as made:
+
+        @event.listens_for(made, "before_cursor_execute", retval=True)
+        def as_if_old(_c: object, _k: object, statement: str, parameters: object, *_: object) -> tuple[str, object]:
+            return statement.replace("current_setting('server_version_num')", f"'{number}'"), parameters
+
+        with pytest.raises(DatabaseError, match=f"is PostgreSQL {number // 10_000}; errhouse needs 15 to 18.") as wrong:
+            check_server(made)
+    assert not wrong.value.is_outage
+
+
+@pytest.mark.parametrize("url", ["nonsense", "postgresql://h:port/d", "", "://", "postgresql://[::1/d"])
+def test_what_is_no_url_is_told_how_to_write_one_and_not_repeated(url: str) -> None:
+    with pytest.raises(DatabaseError, match=r"ERRHOUSE_DATABASE_URL is not a URL; write it as postgresql://") as wrong:
+        engine_for(url)
+    assert wrong.value.__cause__ is None
+
+
+def test_every_connection_speaks_utc_and_waits_for_no_lock_for_ever(database_url: str) -> None:
+    settings = "timezone", "lock_timeout", "idle_in_transaction_session_timeout", "application_name"
+    with engine(database_url) as made, made.connect() as connection:
+        found = [connection.execute(text(f"select current_setting('{name}')")).scalar() for name in settings]
+    assert found == ["UTC", "5s", "5min", "errhouse"]
+
+
+def test_a_connection_that_was_cut_is_noticed_and_made_again(database_url: str) -> None:
+    with engine(database_url) as made, engine(database_url) as other:
+        with made.connect() as connection:
+            pid = connection.execute(text("select pg_backend_pid()")).scalar()
+        with other.connect() as connection:
+            connection.execute(text("select pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+        with made.connect() as connection:
+            assert connection.execute(text("select 1")).scalar() == 1
+
+
+def test_a_url_that_was_set_is_used_as_it_is() -> None:
+    with database_url(Settings(DATABASE_URL="postgres://u@h/d")) as url:
+        assert url == "postgresql://u@h/d"
