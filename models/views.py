@@ -5,6 +5,7 @@ Each is declared once here; the database's comments, `analytics.data_dictionary`
 Columns are only ever appended; anything else is a new `…_v2` view.
 """
 
+from hashlib import sha256
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
@@ -158,6 +159,14 @@ EVENTS = View(
 
 VIEWS: tuple[View, ...] = (EVENTS,)
 
+VIEWS_LOCK = 0x6572727669657773  # "errviews": one maker of views at a time
+IN_PLACE = text(
+    """
+    select obj_description(to_regnamespace(:schema), 'pg_namespace') as said,
+        (select count(*) from pg_class c where c.relnamespace = to_regnamespace(:schema) and c.relkind = 'v') as views
+    """
+)
+
 
 def _quoted(sentence: str) -> str:
     return "'" + sentence.replace("'", "''") + "'"
@@ -165,19 +174,26 @@ def _quoted(sentence: str) -> str:
 
 def apply(connection: Connection) -> None:
     """
-    Make or replace every view, with its comments; the same statements on every run.
+    Make or replace every view, with its comments; does nothing where they are as they should be.
 
-    COMMENT and CREATE VIEW take no parameters: what stands here is our own constant text, quoted.
+    Replacing a view waits for every query that reads it, so a command must not do it without need; which definition is
+    in place stands in the schema's comment. COMMENT and CREATE VIEW take no parameters: what stands here is our own
+    constant text, quoted.
     """
     run = connection.exec_driver_sql
+    connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": VIEWS_LOCK})
+    definition = sha256(repr(VIEWS).encode()).hexdigest()[:16]
+    said = f"What analysts are promised: views only, documented, stable. Definition {definition}."
+    if connection.execute(IN_PLACE, {"schema": ANALYTICS}).one() == (said, len(VIEWS)):
+        return
     run(f"create schema if not exists {ANALYTICS}")
-    run(f"comment on schema {ANALYTICS} is 'What analysts are promised: views only, documented, stable.'")
     for view in VIEWS:
         name = f"{ANALYTICS}.{view.name}"
         run(f"create or replace view {name} as {view.sql}")
         run(f"comment on view {name} is {_quoted(view.comment)}")
         for column in view.columns:
             run(f"comment on column {name}.{column.name} is {_quoted(column.comment)}")
+    run(f"comment on schema {ANALYTICS} is {_quoted(said)}")
 
 
 def columns_of(connection: Connection, view: str) -> list[tuple[str, str]]:
