@@ -1,4 +1,3 @@
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,6 +7,7 @@ from sqlalchemy.engine import make_url
 
 from models.engine import NEWEST_VERSION, OLDEST_VERSION, DatabaseError, check_server, database_url, engine_for
 from models.settings import Settings
+from tests.support.server import free_port
 
 
 @contextmanager
@@ -28,19 +28,13 @@ def refused(url: str) -> DatabaseError:
     return wrong.value
 
 
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_a_server_that_answers_tells_its_version(database_url: str) -> None:
     with engine(database_url) as made:
         assert OLDEST_VERSION <= check_server(made) <= NEWEST_VERSION
 
 
 def test_a_server_that_is_not_there_is_one_sentence_and_an_outage() -> None:
-    port = closed_port()
+    port = free_port()
     wrong = refused(f"postgresql://u:hunter2@127.0.0.1:{port}/errhouse")
     assert wrong.is_outage
     assert f"The database at 127.0.0.1:{port}/errhouse cannot be reached (" in str(wrong)
