@@ -115,11 +115,15 @@ def load_files(
 
 @app.command("send-test")
 def send_test(
-    form: Annotated[str | None, typer.Option(help="Only this form; every form if not given.")] = None,
-    url: Annotated[str | None, typer.Option(help="Receiver to send to; this service if not given.")] = None,
+    form: Annotated[
+        str | None, typer.Option(help="Only this form; `errhouse load` reads those that nobody sends.")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Base URL of another receiver; the one of this machine if not given.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Send signed samples of every form, as Sentry and its SDKs do, and tell what was answered."""
+    """Send a sample of every form that comes by HTTP, as Sentry and its SDKs do, and tell what was answered."""
     settings = load_settings()
     from ingest import samples  # noqa: PLC0415 - a command loads what it needs
 
