@@ -141,18 +141,28 @@ def calls(text):
                 yield line, words
 
 
+def unknown(text):
+    """Lines with a call of a command, or with an option, that does not exist."""
+    found = []
+    for line, words in calls(text):
+        at = max((path for path in COMMANDS if tuple(words[: len(path)]) == path), key=len)
+        command = COMMANDS[at]
+        known = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
+        options = {word.split("=")[0] for word in words[len(at) :] if word.startswith("-") and word != "-"}
+        is_known = command.context_settings.get("allow_extra_args") or options <= known | {"--help"}
+        if len(at) == 1 or not is_known:
+            found.append(line)
+    return found
+
+
 @pytest.mark.parametrize("path", PAGES, ids=name)
 def test_every_command_that_is_shown_exists_with_its_options(path):
-    for line, words in calls(path.read_text()):
-        at = max((p for p in COMMANDS if tuple(words[: len(p)]) == p), key=len)
-        command = COMMANDS[at]
-        assert not hasattr(command, "commands") or len(at) > 1, line
-        if command.context_settings.get("allow_extra_args"):
-            continue
-        known = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
-        for word in words[len(at) :]:
-            if word.startswith("-") and word != "-":
-                assert word.split("=")[0] in known | {"--help"}, line
+    assert unknown(path.read_text()) == []
+
+
+def test_what_does_not_exist_is_found_in_blocks_and_spans():
+    text = "`errhouse nothing` and `errhouse drain --json`\n\n```sh\n.venv/bin/errhouse load a.json --fast\n```\n"
+    assert unknown(text) == [".venv/bin/errhouse load a.json --fast", "errhouse nothing"]
 
 
 def test_the_pages_show_calls_at_all():
