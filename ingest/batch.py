@@ -32,7 +32,7 @@ COPY_BATCH = "copy batch_event from stdin (format binary)"
 # Every probe must walk an index: a fresh partition has no statistics, and the planner may think it small.
 PLAN_BY_INDEX = text("select set_config('enable_seqscan', 'off', true)")
 
-# Loaders of one project take turns; sorted, so that two of them never wait for each other.
+# Loaders of one project take turns, before the first row of theirs, so that two of them never wait for each other.
 TAKE_TURNS = text(
     "select pg_advisory_xact_lock(:space, hashint8(project_id)) "
     "from unnest(cast(:project_ids as bigint[])) as turn(project_id) order by hashint8(project_id)"
@@ -134,7 +134,9 @@ class KnownDimensions:
 
 def insert_rows(connection: Connection, rows: Sequence[Row], loaded_at: datetime, known: KnownDimensions) -> Loaded:
     """
-    Load rows over an open transaction; the caller commits, and then calls `known.remember(marks(rows))`.
+    Load rows over an open transaction that has taken its turn.
+
+    The caller commits, and then calls `known.remember(marks(rows))`.
 
     Raises: sqlalchemy.exc.DBAPIError; `ingest.sqlstate.verdict` tells what it means.
     """
@@ -148,7 +150,6 @@ def insert_rows(connection: Connection, rows: Sequence[Row], loaded_at: datetime
     connection.execute(BATCH_TABLE)
     _copy(connection, unique.values())
     connection.execute(PLAN_BY_INDEX)
-    connection.execute(TAKE_TURNS, {"space": TURN_SPACE, "project_ids": sorted({row.identity[0] for row in rows})})
     if any(row.is_odd_time for row in unique.values()):
         connection.execute(DROP_KNOWN_ODD)
     window = {"since": since, "until": until}
@@ -159,6 +160,13 @@ def insert_rows(connection: Connection, rows: Sequence[Row], loaded_at: datetime
     twins += [row for identity, row in unique.items() if identity not in inserted]
     _fill_issues(connection, twins, window)
     return Loaded(len(inserted), len(rows) - len(inserted))
+
+
+def take_turns(connection: Connection, rows: Iterable[Row]) -> None:
+    """Wait for other loaders of these rows' projects to commit, once a transaction, before anything is inserted."""
+    project_ids = sorted({row.identity[0] for row in rows})
+    if project_ids:
+        connection.execute(TAKE_TURNS, {"space": TURN_SPACE, "project_ids": project_ids})
 
 
 def marks(rows: Iterable[Row]) -> set[tuple[Any, ...]]:

@@ -1,8 +1,8 @@
 """
 `errhouse load`: files into rows, by the same path as everything else.
 
-A file is read line by line where each line is a document, else as one document. How far a file is loaded is moved in
-the transaction that loads the rows, so an interrupted load goes on where it was, and a finished one is not read again.
+A file is read line by line where each line is a document, else as one document. How far a file is loaded is written
+down as it goes, so an interrupted load goes on where it was, and a finished one is not read again.
 """
 
 import gzip
@@ -11,7 +11,7 @@ import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
@@ -20,28 +20,20 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from sqlalchemy import Engine
 
-from ingest import jsontext, memory
+from ingest import jsontext
+from ingest.bulk_workers import Document, Workers
 from ingest.errors import IngestError
 from ingest.forms import FORM_HEADER, FORMS
-from ingest.interpret import EPOCH
-from ingest.load import Loader, Tally
-from ingest.records import Door, Payload
+from ingest.load import Tally, move_position, positions
 from ingest.spool import Position
 from models.clock import now
 from models.settings import Settings
 
-ORIGIN = "file"
 STANDARD_INPUT = Path("-")
 HEAD_BYTES = 64 * 1024
 MAX_DOCUMENT_BYTES = 512 * 1024 * 1024
-BATCH_EVENTS = 5000
-
-
-class Document(NamedTuple):
-    """One JSON document, or one envelope, of a file: its bytes and its number, counted from 1."""
-
-    body: bytes
-    number: int
+BATCH_EVENTS = 2000
+PARALLEL_BYTES = 8 * 1024 * 1024  # smaller files are loaded before another process has started
 
 
 def check(files: Sequence[Path], form: str | None) -> None:
@@ -66,41 +58,41 @@ def load_files(
     is_again: bool,
     is_quiet: bool,
 ) -> Tally:
-    """Load files one after the other; give what became of all."""
-    memory.settle()
-    loader = Loader(engine, settings, now)
+    """
+    Load files one after the other; give what became of all.
+
+    Raises: IngestError when a file breaks off or the database does: what was loaded stays, and the same call goes on.
+    """
+    known = {} if is_again else positions(engine)
     headers = {FORM_HEADER: form} if form else {}
     total = Tally()
-    known = {} if is_again else loader.positions()
-    console = Console(stderr=True, quiet=is_quiet or not sys.stderr.isatty())
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
+    is_large = any(file == STANDARD_INPUT or file.stat().st_size > PARALLEL_BYTES for file in files)
+    url = engine.url.render_as_string(hide_password=False)
+    with Workers(url, settings, is_parallel=is_large) as workers, _progress(is_quiet) as progress:
         for file in files:
             mark = _mark(file)
-            task = progress.add_task(file.name, total=None if file == STANDARD_INPUT else file.stat().st_size)
+            size = None if file == STANDARD_INPUT else file.stat().st_size
+            task = progress.add_task(file.name, total=size)
             done = known[str(mark)].offset if mark and str(mark) in known else 0
-            with _opened(file) as (stream, raw):
-                try:
-                    for batch in _batches(documents(stream), done, settings):
-                        received_at_us = int((now() - EPOCH).total_seconds() * 1e6)
-                        payloads = [
-                            Payload(received_at_us, Door.FILE, each.body, project_id, headers) for each in batch
-                        ]
-                        position = Position(mark, 0, batch[-1].number) if mark else None
-                        total = total.plus(loader.load(payloads, origin=ORIGIN, position=position))
+            try:
+                with _opened(file) as (stream, raw):
+                    for tally, number in workers.load(_batches(documents(stream), done, settings), project_id, headers):
+                        total = total.plus(tally)
+                        if mark:
+                            move_position(engine, Position(mark, 0, number), now())
                         progress.update(task, completed=raw.tell())
-                except (OSError, EOFError, zstandard.ZstdError) as error:
-                    raise IngestError(
-                        f"{file} breaks off ({error}); what came before is loaded; mend it and load it again."
-                    ) from None
-            progress.update(task, completed=progress.tasks[task].total)
+            except (OSError, EOFError, zstandard.ZstdError) as error:
+                raise IngestError(
+                    f"{file} breaks off ({error}); what came before is loaded; mend it and load it again."
+                ) from None
+            progress.update(task, completed=size)
     return total
+
+
+def _progress(is_quiet: bool) -> Progress:
+    console = Console(stderr=True, quiet=is_quiet or not sys.stderr.isatty())
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=console)
 
 
 def documents(stream: IO[bytes]) -> Iterator[Document]:
@@ -153,7 +145,7 @@ def _batches(found: Iterator[Document], done: int, settings: Settings) -> Iterat
             continue
         batch.append(each)
         size += len(each.body)
-        if len(batch) >= max(BATCH_EVENTS, settings.LOAD_BATCH_EVENTS) or size >= settings.LOAD_BATCH_BYTES:
+        if len(batch) >= BATCH_EVENTS or size >= settings.LOAD_BATCH_BYTES:
             yield batch
             batch, size = [], 0
     if batch:

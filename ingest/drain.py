@@ -17,9 +17,9 @@ from sqlalchemy import Engine
 from ingest import metrics, set_aside
 from ingest.disk import Disk
 from ingest.errors import Reason
-from ingest.health import LoaderState
+from ingest.health import LoaderState, loader_state
 from ingest.interpret import EPOCH, Aside
-from ingest.load import Loader, Tally
+from ingest.load import Loader, Tally, positions
 from ingest.records import Door, Payload
 from ingest.segment_reader import Record
 from ingest.spool import Position, identify, spools
@@ -75,8 +75,9 @@ class Drain:
         self._revive = revive
         self._loader = Loader(engine, settings, clock)
         self._spools: dict[str, _Spool] = {}
-        self._state = LoaderState(0)
         self._run_dir = settings.DATA_DIR / "run"
+        said = loader_state(self._run_dir)
+        self._state = LoaderState(0, positions=said.positions if said else {})  # they hold while the database is away
         self._failures = 0
         self._upkeep_due = 0.0
         self._is_prepared = False
@@ -147,9 +148,9 @@ class Drain:
         found = [folder for folder in spools(self._settings.spool_dir) if folder.name not in self._spools]
         if not found:
             return
-        positions = self._loader.positions()
+        known = positions(self._engine)
         for folder in found:
-            reader = SpoolReader(folder, positions.get(str(identify(Disk(), folder))))
+            reader = SpoolReader(folder, known.get(str(identify(Disk(), folder))))
             self._spools[folder.name] = _Spool(folder.name, reader)
 
     def _step_spool(self, spool: _Spool) -> bool:
@@ -206,11 +207,10 @@ class Drain:
     def _tell(self, database: str) -> None:
         self._state.heartbeat_us = int((self._clock() - EPOCH).total_seconds() * 1e6)
         self._state.database = database
-        self._state.positions = {
-            spool.name: (str(spool.committed.spool), spool.committed.segment, spool.committed.offset)
-            for spool in self._spools.values()
-            if spool.committed is not None
-        }
+        for spool in self._spools.values():
+            if spool.committed is not None:
+                at = spool.committed
+                self._state.positions[spool.name] = (str(at.spool), at.segment, at.offset)
         self._state.write(self._run_dir)
 
     def _upkeep(self) -> None:

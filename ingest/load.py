@@ -14,7 +14,7 @@ import zstandard
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.dialects.postgresql import Insert, insert
 
-from ingest.batch import KnownDimensions, Loaded, insert_rows, marks
+from ingest.batch import KnownDimensions, Loaded, insert_rows, marks, take_turns
 from ingest.errors import Reason
 from ingest.interpret import Aside, interpret
 from ingest.records import EventRecord, Payload
@@ -60,6 +60,23 @@ class _Projects(NamedTuple):
     read_at: datetime
 
 
+def positions(engine: Engine) -> dict[str, Position]:
+    """Read how far each spool, and each file, is loaded, by its id."""
+    with engine.connect() as connection:
+        return {str(found[0]): Position(*found) for found in connection.execute(READ_POSITIONS)}
+
+
+def move_position(engine: Engine, position: Position, at: datetime) -> None:
+    """Note how far a file is loaded, once its rows are committed."""
+    with engine.begin() as connection:
+        _move(connection, position, at)
+
+
+def _move(connection: Connection, position: Position, at: datetime) -> None:
+    values = {"spool_id": position.spool, "segment": position.segment, "byte_offset": position.offset}
+    connection.execute(_MOVE_POSITION, {**values, "updated_at": at})
+
+
 class Loader:
     """
     Loads batches over one engine; one a process.
@@ -80,11 +97,6 @@ class Loader:
     def prepare(self) -> int:
         """Make the partitions of the days ahead; return how many were made."""
         return self._partitions.ensure_ahead(self._clock().date(), self._ahead_days)
-
-    def positions(self) -> dict[str, Position]:
-        """Read how far each spool is loaded, by the spool's id."""
-        with self._engine.connect() as connection:
-            return {str(found[0]): Position(*found) for found in connection.execute(READ_POSITIONS)}
 
     def load(
         self,
@@ -137,10 +149,11 @@ class Loader:
         origin: str,
         position: Position | None,
     ) -> Tally:
-        now = self._clock()
+        at = self._clock()
         kept = list(asides)
         with self._engine.begin() as connection:
-            loaded, refused = self._insert(connection, rows, now)
+            take_turns(connection, rows)
+            loaded, refused = self._insert(connection, rows, at)
             for index, why in refused:
                 kept.append(Aside(owners[index], Reason.ROW_REFUSED, f"PostgreSQL refused the row ({why}).", True))
             keep(connection, kept)
@@ -153,17 +166,9 @@ class Loader:
                 set_aside=len(kept),
             )
             if tally.payloads:
-                connection.execute(_ADD_TALLY, _tally_values(origin, now, tally))
+                connection.execute(_ADD_TALLY, _tally_values(origin, at, tally))
             if position is not None:
-                connection.execute(
-                    _MOVE_POSITION,
-                    {
-                        "spool_id": position.spool,
-                        "segment": position.segment,
-                        "byte_offset": position.offset,
-                        "updated_at": now,
-                    },
-                )
+                _move(connection, position, at)
         self._known.remember(marks(rows))
         return tally
 

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from ingest.health import LoaderState, loader_state
 from ingest.sqlstate import told
 from ingest.supervise import (
     LOADER_STOP_SECONDS,
@@ -52,7 +53,8 @@ def serve(settings: Settings, roles: tuple[str, ...]) -> None:
         listening = bound_socket(settings.HOST, settings.PORT) if "receive" in roles else None
         if set(roles) >= {"receive", "load"}:
             shutil.rmtree(run_dir / "metrics", ignore_errors=True)
-            (run_dir / "loader.json").unlink(missing_ok=True)
+            if said := loader_state(run_dir):
+                LoaderState(0, "starting", positions=said.positions).write(run_dir)  # but how far it came stays true
         (run_dir / "metrics").mkdir(mode=0o700, exist_ok=True)
         service = _Service(settings, run_dir, listening, stop)
         try:
