@@ -242,7 +242,8 @@ def _dimension_insert(table: Table, columns: Sequence[Column[Any]]) -> Any:
         is_json = isinstance(column.type, JSONB)
         values = func.unnest(cast(bindparam(column.name), ARRAY(Text if is_json else column.type)))
         lists.append(cast(values, JSONB) if is_json else values)
-    return insert(table).from_select([column.name for column in columns], select(*lists)).on_conflict_do_nothing()
+    made = insert(table).from_select([column.name for column in columns], select(*lists))
+    return made.on_conflict_do_nothing(index_elements=[column.name for column in table.primary_key])
 
 
 def _dimension_inserts() -> dict[str, tuple[Any, tuple[str, ...]]]:
