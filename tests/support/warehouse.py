@@ -36,6 +36,12 @@ def tally(url: str) -> dict[str, int]:
     return counts
 
 
+def first_project(url: str) -> tuple[int, str]:
+    """Return the project that the first start has made, and its public key."""
+    (found,) = rows(url, "select project_id, public_key from warehouse.project_key order by created_at limit 1")
+    return found["project_id"], found["public_key"]
+
+
 def loaded(server: Server, deadline_seconds: float = 60) -> None:
     """Return when nothing waits in the spools and the loader is well."""
 
