@@ -191,7 +191,7 @@ class Loader:
                 with connection.begin_nested():
                     if not is_first:
                         connection.execute(CLEAR_BATCH)
-                    done = insert_rows(connection, [rows[index] for index in group], now, self._known)
+                    done = insert_rows(connection, [rows[index] for index in sorted(group)], now, self._known)
                 loaded = Loaded(loaded.new + done.new, loaded.known + done.known)
                 is_first = False
             except Exception as error:
