@@ -70,7 +70,7 @@ def load_files(
     url = engine.url.render_as_string(hide_password=False)
     with Workers(url, settings, is_parallel=is_large) as workers, _progress(is_quiet) as progress:
         for file in files:
-            mark = _mark(file)
+            mark = _mark(file, project_id, form)
             size = None if file == STANDARD_INPUT else file.stat().st_size
             task = progress.add_task(file.name, total=size)
             done = known[str(mark)].offset if mark and str(mark) in known else 0
@@ -152,12 +152,12 @@ def _batches(found: Iterator[Document], done: int, settings: Settings) -> Iterat
         yield batch
 
 
-def _mark(file: Path) -> UUID | None:
-    """Name a file as it is now, so that its position fits only as long as it is not changed."""
+def _mark(file: Path, project_id: int | None, form: str | None) -> UUID | None:
+    """Name a file as it is now and is read now, so that its position fits only as long as neither is changed."""
     if file == STANDARD_INPUT:
         return None
     found = file.stat()
-    return uuid5(NAMESPACE_URL, f"file:{file.resolve()}:{found.st_size}:{found.st_mtime_ns}")
+    return uuid5(NAMESPACE_URL, f"file:{file.resolve()}:{found.st_size}:{found.st_mtime_ns}:{project_id}:{form}")
 
 
 class _opened:  # noqa: N801 - reads as a verb where it is used

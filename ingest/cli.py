@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,19 @@ app.add_typer(models_cli.db, name="db")
 app.add_typer(models_cli.project, name="project")
 app.add_typer(models_cli.hook, name="hook")
 app.add_typer(set_aside_app, name="set-aside")
+
+
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"errhouse {version('errhouse')}")
+        raise typer.Exit
+
+
+@app.callback()
+def errhouse(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Every Sentry error event, in your own PostgreSQL: complete, queryable and reported on."""
 
 
 @app.command()
@@ -106,6 +120,8 @@ def load_files(
         tally = bulk.load_files(engine, settings, files, project, form, is_again=again, is_quiet=as_json)
     if as_json:
         told(tally._asdict())
+    elif not tally.payloads:
+        typer.echo("Nothing was read: the files are empty or were loaded before; `--again` reads them anew.")
     else:
         typer.echo(
             f"{tally.loaded} loaded, {tally.duplicates} known already, {tally.set_aside} set aside"

@@ -32,6 +32,7 @@ GROUP_SPAN = timedelta(days=2)  # rows of one INSERT lie so close in time, so th
 FOUNDED = 1 << 62  # ids of projects known by slug alone, far above any that Sentry gives
 SETTINGS_SECONDS = 5.0  # so old the memory of project settings may be
 
+NO_PROJECT = "an event names no project; give it one with `errhouse load --project ID`."
 CLEAR_BATCH = text("delete from batch_event")
 READ_PROJECTS = text("select project_id, slug, is_scrubbed from warehouse.dim_project")
 READ_POSITIONS = text("select spool_id, segment, byte_offset from warehouse.spool_position")
@@ -122,7 +123,11 @@ class Loader:
             found = interpret(payload, self._is_scrubbed)
             kept += found.asides
             for record in found.records:
-                rows.append(row(record, self._project(record), self._compress))
+                project_id = self._project(record)
+                if project_id is None:
+                    kept.append(Aside(payload, Reason.NO_PROJECT, NO_PROJECT, is_refused_event=True))
+                    continue
+                rows.append(row(record, project_id, self._compress))
                 owners.append(payload)
         self._partitions.ensure({each.occurred_at.date() for each in rows})
         try:
@@ -208,10 +213,11 @@ class Loader:
     def _is_scrubbed(self, project_id: int | None) -> bool:
         return project_id not in self._projects.unscrubbed
 
-    def _project(self, record: EventRecord) -> int:
-        if record.project_id is not None:
+    def _project(self, record: EventRecord) -> int | None:
+        """Give the id of a project that is known by its slug alone, made from the slug if need be; None for none."""
+        slug = record.project_slug or record.project_name
+        if record.project_id is not None or slug is None:
             return record.project_id
-        slug = record.project_slug or record.project_name or ""
         return self._projects.by_slug.get(slug) or positive(dimension_key("project", 0, slug)) | FOUNDED
 
     def _refresh_projects(self) -> None:

@@ -4,6 +4,8 @@
 A service that has run before accepts events before it looks at the database: that may be down, slow or migrating.
 """
 
+import http.client
+import os
 import shutil
 import socket
 import sys
@@ -35,6 +37,7 @@ from models.settings import Settings
 
 KEYS_SECONDS = 2.0
 TICK_SECONDS = 0.1
+GREETING_SECONDS = 15
 
 log = structlog.get_logger()
 
@@ -93,8 +96,7 @@ class _Service:
                         given["ERRHOUSE_EMBEDDED"] = "1"
                     self._loaders = [Child("load", ["_load"], given, ())]
                     self._started(self._loaders)
-                if self._listening:
-                    _greet(settings, engine, is_new=is_new)
+                _greet(settings, engine, has_receivers=bool(self._listening), is_new=is_new)
                 self._mind(url, engine)
             finally:
                 self.end()
@@ -164,22 +166,44 @@ class _Service:
             engine.dispose()  # the loader says it; receivers go on with the keys they know
 
 
-def _greet(settings: Settings, engine: Engine, *, is_new: bool) -> None:
-    """Tell the operator where senders send to; secrets only on the very first start, and only to the terminal."""
-    out = sys.stdout
+def _greet(settings: Settings, engine: Engine, *, has_receivers: bool, is_new: bool) -> None:
+    """Tell the operator where senders send to; the secret only on the very first start, and only to the terminal."""
+    if not has_receivers:
+        _say([f"errhouse loads what comes into {settings.spool_dir}"])
+        return
+    _wait_for_receiver(settings)
     lines = [f"errhouse listens on {settings.public_url}"]
     if is_new:
         with engine.connect() as connection:
             first = projects.listed(connection)[0]
         secret_file = settings.DATA_DIR / access.SECRET_FILE
         secret = "as set in ERRHOUSE_WEBHOOK_SECRETS" if settings.WEBHOOK_SECRETS else secret_file.read_text()
+        us = sys.argv[0] if os.sep in sys.argv[0] else "errhouse"
         lines += [
             "",
             f"  webhook URL     {settings.public_url}/hooks/sentry",
             f"  client secret   {secret}",
             f"  DSN             {projects.dsn(settings.public_url, first.public_key, first.project_id)}",
             "",
-            "Next: in another terminal, `errhouse send-test` sends a sample of every form, then",
-            '`errhouse db psql -c "select project, level, culprit, title from analytics.events"` shows them.',
+            f"Next: in another terminal, `{us} send-test` sends a sample of every form, then",
+            f'`{us} db psql -c "select project, level, culprit, title from analytics.events"` shows them.',  # noqa: S608 - shown to a person
         ]
-    print("\n".join(lines), file=out, flush=True)
+    _say(lines)
+
+
+def _wait_for_receiver(settings: Settings) -> None:
+    """Return when the first receiver answers: a request waits in the socket until it does."""
+    host = "127.0.0.1" if settings.HOST in {"0.0.0.0", "::"} else settings.HOST  # noqa: S104 - compared, not bound
+    asking = http.client.HTTPConnection(host, settings.PORT, timeout=GREETING_SECONDS)
+    try:
+        asking.request("GET", "/healthz")
+        asking.getresponse()
+    except (OSError, http.client.HTTPException) as error:
+        log.warning("no receiver answers yet", why=str(error))
+    finally:
+        asking.close()
+
+
+def _say(lines: list[str]) -> None:
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()

@@ -9,6 +9,7 @@ import os
 import secrets
 from hashlib import sha256
 from pathlib import Path
+from time import monotonic
 
 import msgspec
 from sqlalchemy import Connection, text
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, text
 from models.errors import ModelsError
 
 FILE_NAME = "access.json"
+LOOK_SECONDS = 2.0  # after which a key that was taken away is no longer good
 SECRET_FILE = "webhook_secret"  # noqa: S105 - a file's name
 
 READ_KEYS = text("select public_key, project_id from warehouse.project_key")
@@ -63,16 +65,19 @@ def publish(data_dir: Path, access: Access) -> None:
 
 
 class AccessFile:
-    """A receiver's memory of the file; reads it again when it has changed and a sender is not known."""
+    """A receiver's memory of the file: read again when it has changed, at once for a sender that is not known."""
 
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / FILE_NAME
         self._stamp: tuple[int, int] | None = None
         self._access = Access()
+        self._looked_at = monotonic()
         self.refresh()
 
     def project_of(self, public_key: str) -> int | None:
         """Give the project a public key belongs to."""
+        if monotonic() - self._looked_at > LOOK_SECONDS:
+            self.refresh()
         found = self._access.projects.get(public_key)
         if found is None and self.refresh():
             found = self._access.projects.get(public_key)
@@ -80,11 +85,14 @@ class AccessFile:
 
     def knows_hook(self, hook_key: str) -> bool:
         """Whether a hook with this key was added."""
+        if monotonic() - self._looked_at > LOOK_SECONDS:
+            self.refresh()
         digest = hook_hash(hook_key)
         return digest in self._access.hooks or (self.refresh() and digest in self._access.hooks)
 
     def refresh(self) -> bool:
         """Read the file if it is another one than last time; return whether it was."""
+        self._looked_at = monotonic()
         try:
             found = self._path.stat()
             stamp = (found.st_mtime_ns, found.st_ino)

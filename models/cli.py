@@ -15,6 +15,7 @@ from models import access, embedded, migrate, projects
 from models.clock import now
 from models.engine import check_server, database_url, engine_for
 from models.errors import ModelsError
+from models.partitions import leaves
 from models.settings import Settings, load_settings
 
 db = typer.Typer(help="The database: migrations, state, and a way in.", no_args_is_help=True)
@@ -64,12 +65,12 @@ def upgrade() -> None:
 
 @db.command()
 def status(as_json: JsonFlag = False) -> None:
-    """Tell which PostgreSQL it is, its schema version, and how many partitions and spools there are."""
+    """Tell which PostgreSQL it is, its schema version, and for which days there are partitions."""
     settings = load_settings()
     with database_url(settings) as url:
         engine = engine_for(url)
         try:
-            found = {
+            found: dict[str, Any] = {
                 "postgresql": check_server(engine),
                 "embedded": settings.DATABASE_URL is None,
                 "schema_version": None,
@@ -77,6 +78,9 @@ def status(as_json: JsonFlag = False) -> None:
             }
             with engine.connect() as connection:
                 found["schema_version"] = migrate.current(connection)
+                there = leaves(connection) if found["schema_version"] else []
+            found["partitions"] = len(there)
+            found["partitions_until"] = there[-1].end if there else None
         finally:
             engine.dispose()
     if as_json:

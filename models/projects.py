@@ -10,8 +10,6 @@ from sqlalchemy import Connection, text
 from models.access import hook_hash
 from models.errors import ModelsError
 
-HIGHEST_OWN_ID = 2**31 - 1
-
 LIST = text(
     """
     select p.project_id, coalesce(p.slug, p.name, p.project_id::text) as name, k.public_key, p.is_scrubbed
@@ -19,7 +17,13 @@ LIST = text(
     order by p.created_at, p.project_id, k.created_at
     """
 )
-NEXT_ID = text("select coalesce(max(project_id), 0) + 1 from warehouse.dim_project where project_id <= :highest")
+# The smallest id that is free: Sentry's own ids, learned from webhooks, are mostly far from it.
+NEXT_ID = text(
+    """
+    select min(free) from generate_series(1, (select count(*) + 1 from warehouse.dim_project)) as free
+    where not exists (select from warehouse.dim_project p where p.project_id = free)
+    """
+)
 ADD_PROJECT = text(
     """
     insert into warehouse.dim_project (project_id, name, is_scrubbed, created_at)
@@ -65,7 +69,7 @@ def added(connection: Connection, name: str, project_id: int | None, is_scrubbed
         raise ModelsError("A project needs a name; write `errhouse project add NAME`.")
     connection.execute(ONE_AT_A_TIME, {"key": PROJECT_LOCK})
     if project_id is None:
-        project_id = int(connection.execute(NEXT_ID, {"highest": HIGHEST_OWN_ID}).scalar_one())
+        project_id = int(connection.execute(NEXT_ID).scalar_one())
     if not 0 < project_id < 2**63:
         raise ModelsError("A project id is a number from 1 to 9223372036854775807; Sentry shows it in the DSN.")
     connection.execute(ADD_PROJECT, {"project_id": project_id, "name": name, "is_scrubbed": is_scrubbed, "now": now})
