@@ -1,5 +1,6 @@
 """What a database error means for the rows in hand: try again, look for the bad row, or stop and call someone."""
 
+import struct
 from enum import Enum
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
@@ -16,7 +17,7 @@ class Verdict(Enum):
     SCHEMA = "schema"  # the database is not as the program expects: keep spooling, call the operator
 
 
-UNSENDABLE = (TypeError, ValueError, OverflowError)  # UnicodeEncodeError is a ValueError
+UNSENDABLE = (TypeError, ValueError, OverflowError, struct.error)  # UnicodeEncodeError is a ValueError
 _RETRY = ("08", "40", "53", "55", "57", "58", "XX")
 _RETRY_EXACT = frozenset({"25006"})
 _BISECT = ("22", "54", "21")
