@@ -35,28 +35,30 @@ def interpret(payload: Payload, is_scrubbed: Callable[[int | None], bool]) -> In
     Read one payload.
 
     Takes: `is_scrubbed` tells of a project whether Sentry's default scrubbing rules apply to it.
-    Gives: its events, each once, and at most one reason to set the payload aside. Never raises: a fault of our own
-           sets the payload aside as `internal`, so that its bytes wait for a better errhouse.
+    Gives: its events, each once, and why any of it is to be set aside. Never raises: a fault of our own sets the
+           payload aside as `internal`, so that its bytes wait for a better errhouse. What is wrong with one event of
+           several does not cost the others.
     """
     records: list[EventRecord] = []
+    asides: list[Aside] = []
+    events = 0
     try:
         received_at = EPOCH + timedelta(microseconds=payload.received_at_us)
-        events = forms.raw_events(payload)
+        form, data = forms.form_of(payload)
+        for raw in form.parse(payload, data):
+            events += 1
+            try:
+                records.append(record(raw, received_at, is_scrubbed(raw.project_id)))
+            except MalformedPayload as bad:
+                asides.append(Aside(payload, bad.reason, bad.detail, is_refused_event=True))
+            except Exception as fault:  # noqa: BLE001 - one event must not stop the others
+                why = f"errhouse failed to normalize an event of it ({type(fault).__name__})."
+                asides.append(Aside(payload, Reason.INTERNAL, why, is_refused_event=True))
     except MalformedPayload as bad:
-        return Interpreted([], [Aside(payload, payload.refused or bad.reason, bad.detail)])
+        asides.append(Aside(payload, payload.refused or bad.reason, bad.detail, is_refused_event=events > 0))
     except Exception as fault:  # noqa: BLE001 - one payload must not stop the others
-        return Interpreted(
-            [], [Aside(payload, Reason.INTERNAL, f"errhouse failed to read it ({type(fault).__name__}).")]
-        )
-    asides: list[Aside] = []
-    for raw in events:
-        try:
-            records.append(record(raw, received_at, is_scrubbed(raw.project_id)))
-        except MalformedPayload as bad:
-            asides.append(Aside(payload, bad.reason, bad.detail, is_refused_event=True))
-        except Exception as fault:  # noqa: BLE001 - one event must not stop the others
-            why = f"errhouse failed to normalize an event of it ({type(fault).__name__})."
-            asides.append(Aside(payload, Reason.INTERNAL, why, is_refused_event=True))
+        why = f"errhouse failed to read it ({type(fault).__name__})."
+        asides.append(Aside(payload, Reason.INTERNAL, why, is_refused_event=events > 0))
     return Interpreted(records, asides)
 
 

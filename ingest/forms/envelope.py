@@ -97,37 +97,53 @@ def parse(payload: Payload, data: object) -> Iterator[RawEvent]:
     """
     Give every error event item; the header's event id and `sent_at` belong to the first of them.
 
+    One that is no event does not hold up the others: they are given first, then it is told.
+
     Raises: MalformedPayload: BAD_ENVELOPE, BAD_EVENT_ID; NOT_JSON, NOT_AN_OBJECT for an event item; NO_EVENT.
     """
     del data
     header, items = _read(payload.body)
     sent_at = header.sent_at if isinstance(header.sent_at, str | int | float) else None
     own_id = event_id(header.event_id)
-    found = False
+    is_first = True
+    wrong: MalformedPayload | None = None
     for item in items:
         if item.type != _EVENT:
             continue
         body = payload.body[item.start : item.end]
-        event, repaired = jsontext.parse(body)
-        if not isinstance(event, dict):
-            raise MalformedPayload(Reason.NOT_AN_OBJECT, "the event item is not a JSON object")
+        try:
+            event, repaired = _event(body, is_told=own_id is not None or not is_first)
+        except MalformedPayload as bad:
+            wrong = wrong or bad
+            is_first = False
+            continue
         if not is_error(event):
             continue
-        if own_id is None and not found:
-            event_id(event.get("event_id"))  # the sender of one that is none was told so by `peek`
         yield RawEvent(
             data=event,
             body=jsontext.encode(event) if repaired else body,
             source=Source.file if payload.door is Door.FILE else Source.sdk,
             project_id=payload.project_id,
-            event_id=None if found else own_id,
+            event_id=own_id if is_first else None,
             sent_at=sent_at,
             is_backfill=payload.door is Door.FILE,
             peer=payload.peer,
         )
-        found = True
-    if not found:
+        is_first = False
+    if wrong is not None:
+        raise wrong
+    if is_first:
         raise MalformedPayload(Reason.NO_EVENT, f"the envelope holds no error event, but {_listed(items)}")
+
+
+def _event(body: bytes, *, is_told: bool) -> tuple[dict[str, Any], bool]:
+    """Read an event item, and say whether it was repaired; `is_told`: the id in it is not the one that was answered."""
+    event, repaired = jsontext.parse(body)
+    if not isinstance(event, dict):
+        raise MalformedPayload(Reason.NOT_AN_OBJECT, "the event item is not a JSON object")
+    if not is_told and is_error(event):
+        event_id(event.get("event_id"))  # the sender of one that is none was told so by `peek`
+    return event, repaired
 
 
 def _read(body: bytes) -> tuple[_Header, list[_Item]]:
