@@ -98,6 +98,18 @@ FILL_ISSUES = text(
     and g.project_id = e.project_id and g.group_key = e.group_key and g.issue_id is null
     """
 )
+# The same for rows of doubtful time, which may lie on any day.
+FILL_ODD_ISSUES = text(
+    """
+    update warehouse.dim_group g set issue_id = told.issue_id
+    from unnest(cast(:project_ids as bigint[]), cast(:event_ids as uuid[]), cast(:issue_ids as bigint[]))
+        as told(project_id, event_id, issue_id)
+    join warehouse.event_odd_time o on o.project_id = told.project_id and o.event_id = told.event_id
+    join warehouse.fact_event e
+        on e.project_id = o.project_id and e.event_id = o.event_id and e.occurred_at = o.occurred_at
+    where g.project_id = e.project_id and g.group_key = e.group_key and g.issue_id is null
+    """
+)
 
 
 class Loaded(NamedTuple):
@@ -192,9 +204,9 @@ def _fill_issues(connection: Connection, twins: Sequence[Row], window: dict[str,
     told = [(*row.identity, row.values[-1]) for row in twins if row.values[-1] is not None]
     if told:
         project_ids, event_ids, issue_ids = (list(column) for column in zip(*told, strict=True))
-        connection.execute(
-            FILL_ISSUES, {"project_ids": project_ids, "event_ids": event_ids, "issue_ids": issue_ids, **window}
-        )
+        issues = {"project_ids": project_ids, "event_ids": event_ids, "issue_ids": issue_ids}
+        connection.execute(FILL_ISSUES, {**issues, **window})
+        connection.execute(FILL_ODD_ISSUES, issues)
 
 
 def _insert_dimensions(
