@@ -246,6 +246,11 @@ def main() -> None:
     except (ModelsError, IngestError) as wrong:
         sys.stderr.write(f"errhouse: {wrong}\n")
         sys.exit(2)
+    except OSError as wrong:
+        if wrong.filename is None:
+            raise
+        sys.stderr.write(f"errhouse: {wrong.filename} cannot be used ({wrong.strerror}).\n")
+        sys.exit(2)
     except SQLAlchemyError as wrong:
         sys.stderr.write(f"errhouse: the database refused ({error_told(wrong)}); see `errhouse db status`.\n")
         sys.exit(2)

@@ -51,7 +51,13 @@ def _cell(value: object) -> str:
 
 def migrated(settings: Settings, url: str) -> None:
     """Make sure the tables are there before a command uses them."""
-    settings.DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        settings.DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelsError(
+            f"The data folder {settings.DATA_DIR} cannot be used ({error.strerror}); "
+            "set ERRHOUSE_DATA_DIR to a folder of yours."
+        ) from None
     migrate.upgrade(url)
 
 
