@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import zstandard
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, text
 from sqlalchemy.dialects.postgresql import insert
 
 from ingest.interpret import EPOCH, Aside
@@ -115,7 +115,8 @@ def _keep_statement() -> Any:
         index_elements=["set_aside_key"],
         set_={
             "seen_count": SetAside.seen_count + statement.excluded.seen_count,
-            "last_received_at": statement.excluded.last_received_at,
+            "first_received_at": func.least(SetAside.first_received_at, statement.excluded.first_received_at),
+            "last_received_at": func.greatest(SetAside.last_received_at, statement.excluded.last_received_at),
             "detail": statement.excluded.detail,
         },
     )
