@@ -1,9 +1,9 @@
-"""Load again what was set aside, one record at a time, each in its own transaction with its removal."""
+"""Load again what was set aside, one record at a time; a crash before its removal repeats one, without effect."""
 
 from sqlalchemy import Engine
 
 from ingest import set_aside
-from ingest.errors import IngestError
+from ingest.errors import IngestError, Reason
 from ingest.interpret import interpret
 from ingest.load import Loader, Tally
 from models.clock import now
@@ -35,8 +35,10 @@ def replay(engine: Engine, settings: Settings, key: int | None, reason: str | No
             total = total.plus(Tally(payloads=1, set_aside=1))
             continue
         tally = loader.load([payload], origin=ORIGIN)
-        if not tally.set_aside:
-            with engine.begin() as connection:
-                set_aside.remove(connection, each)
+        with engine.begin() as connection:
+            if tally.set_aside and found[0] == Reason.ROW_REFUSED:
+                set_aside.not_seen(connection, each)
+            else:
+                set_aside.remove(connection, each)  # it has its rows, or is set aside anew for another reason
         total = total.plus(tally)
     return total

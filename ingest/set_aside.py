@@ -45,6 +45,9 @@ KEYS = text(
     where (cast(:reason as text) is null or reason = :reason) order by first_received_at, set_aside_key
     """
 )
+NOT_SEEN = text(
+    "update warehouse.set_aside set seen_count = seen_count - 1 where set_aside_key = :key and seen_count > 1"
+)
 REMOVE = text("delete from warehouse.set_aside where set_aside_key = :key")
 
 
@@ -78,6 +81,11 @@ def payload_of(connection: Connection, key: int) -> tuple[str, str, Payload] | N
 def keys(connection: Connection, reason: str | None) -> list[int]:
     """Give the keys of what is set aside, oldest first."""
     return list(connection.execute(KEYS, {"reason": reason}).scalars())
+
+
+def not_seen(connection: Connection, key: int) -> None:
+    """Take back one count: the bytes did not come again, they were only tried again."""
+    connection.execute(NOT_SEEN, {"key": key})
 
 
 def remove(connection: Connection, key: int) -> None:
