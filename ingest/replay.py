@@ -1,10 +1,12 @@
 """Load again what was set aside, one record at a time; a crash before its removal repeats one, without effect."""
 
+from collections import Counter
+
 from sqlalchemy import Engine
 
 from ingest import set_aside
 from ingest.errors import IngestError, Reason
-from ingest.interpret import interpret
+from ingest.interpret import Interpreted, interpret
 from ingest.load import Loader, Tally
 from models.clock import now
 from models.settings import Settings
@@ -16,7 +18,7 @@ def replay(engine: Engine, settings: Settings, key: int | None, reason: str | No
     """
     Load one record, or all of a reason, or all.
 
-    A record whose events all have rows now is forgotten; one that still cannot be read stays as it is.
+    A record whose events all have rows now is forgotten; what still cannot be read, or stored, stays as it is.
     Raises: IngestError when there is no such record.
     """
     with engine.connect() as connection:
@@ -31,14 +33,22 @@ def replay(engine: Engine, settings: Settings, key: int | None, reason: str | No
                 raise IngestError(f"There is no set-aside record {key}; `errhouse set-aside list` shows them.")
             continue
         payload = found[2]
-        if interpret(payload, lambda _: True).asides:
+        read = interpret(payload, lambda _: True)
+        if not read.records:
             total = total.plus(Tally(payloads=1, set_aside=1))
             continue
         tally = loader.load([payload], origin=ORIGIN)
         with engine.begin() as connection:
-            if tally.set_aside and found[0] == Reason.ROW_REFUSED:
-                set_aside.not_seen(connection, each)
+            if times := _reasons(read, tally)[found[0]]:
+                set_aside.not_seen(connection, each, times)
             else:
                 set_aside.remove(connection, each)  # it has its rows, or is set aside anew for another reason
         total = total.plus(tally)
     return total
+
+
+def _reasons(read: Interpreted, tally: Tally) -> Counter[str]:
+    """Count the reasons for which a load has set one payload aside again."""
+    reasons: Counter[str] = Counter(aside.reason for aside in read.asides)
+    reasons[Reason.ROW_REFUSED] += tally.set_aside - len(read.asides)
+    return reasons

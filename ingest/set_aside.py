@@ -46,7 +46,7 @@ KEYS = text(
     """
 )
 NOT_SEEN = text(
-    "update warehouse.set_aside set seen_count = seen_count - 1 where set_aside_key = :key and seen_count > 1"
+    "update warehouse.set_aside set seen_count = greatest(seen_count - :times, 1) where set_aside_key = :key"
 )
 REMOVE = text("delete from warehouse.set_aside where set_aside_key = :key")
 
@@ -83,9 +83,9 @@ def keys(connection: Connection, reason: str | None) -> list[int]:
     return list(connection.execute(KEYS, {"reason": reason}).scalars())
 
 
-def not_seen(connection: Connection, key: int) -> None:
-    """Take back one count: the bytes did not come again, they were only tried again."""
-    connection.execute(NOT_SEEN, {"key": key})
+def not_seen(connection: Connection, key: int, times: int) -> None:
+    """Take back so many counts: the bytes did not come again, they were only tried again."""
+    connection.execute(NOT_SEEN, {"key": key, "times": times})
 
 
 def remove(connection: Connection, key: int) -> None:
