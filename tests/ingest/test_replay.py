@@ -116,6 +116,18 @@ def test_the_good_events_of_a_payload_that_stays_are_rows_at_the_first_load(engi
     assert [each["reason"] for each in warehouse.rows(database_url, ASIDE)] == ["bad_timestamp"]
 
 
+def test_a_payload_of_which_some_can_be_read_now_gives_its_rows_and_keeps_the_reason_of_the_rest(
+    engine: Engine, database_url: str
+) -> None:
+    keep(engine, sdk(event(timestamp=told(NOON)), event(timestamp=-1), event(timestamp=-2)))
+    tally = replayed(engine)
+    assert (tally.loaded, tally.refused) == (1, 2)
+    before = warehouse.rows(database_url, ASIDE)
+    assert [each["reason"] for each in before] == ["bad_timestamp"]
+    assert replayed(engine).loaded == 0
+    assert warehouse.rows(database_url, ASIDE) == before
+
+
 def test_scrubbing_is_done_as_the_project_wants_it(engine: Engine, database_url: str) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql(
