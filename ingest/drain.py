@@ -142,7 +142,18 @@ class Drain:
     def _prepare(self) -> None:
         self._loader.reset()
         self._loader.prepare()
+        self._drop_committed()
         self._is_prepared = True
+
+    def _drop_committed(self) -> None:
+        """Let go of a batch that was committed though the answer was lost: loading it again would count it twice."""
+        waiting = [spool for spool in self._spools.values() if spool.batch is not None]
+        known = positions(self._engine) if waiting else {}
+        for spool in waiting:
+            if spool.batch is not None and known.get(str(spool.batch.position.spool)) == spool.batch.position:
+                spool.committed = spool.batch.position
+                spool.batch = None
+                spool.reader.release(spool.committed)
 
     def _open_new(self) -> None:
         found = [folder for folder in spools(self._settings.spool_dir) if folder.name not in self._spools]
