@@ -222,7 +222,10 @@ class Drain:
             if spool.committed is not None:
                 at = spool.committed
                 self._state.positions[spool.name] = (str(at.spool), at.segment, at.offset)
-        self._state.write(self._run_dir)
+        try:
+            self._state.write(self._run_dir)
+        except OSError as error:
+            log.warning("how the loader fares cannot be told", why=str(error))
 
     def _upkeep(self) -> None:
         if monotonic() < self._upkeep_due:
