@@ -10,7 +10,9 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
+from threading import Thread
 from typing import NamedTuple, Self
 
 from ingest import memory
@@ -100,7 +102,15 @@ _loader: Loader
 def _begin(url: str, settings: Settings) -> None:
     global _loader  # noqa: PLW0603 - one a process, for the pool has nowhere else to keep it
     memory.settle()
+    if (parent := parent_process()) is not None:
+        Thread(target=_end_with, args=(parent,), daemon=True).start()
     _loader = Loader(engine_for(url, application="errhouse load"), settings, now)
+
+
+def _end_with(parent: BaseProcess) -> None:
+    """End with the process that wants the work; one that is killed cannot say so."""
+    parent.join()
+    os._exit(1)
 
 
 def _load(bodies: list[bytes], received_at_us: int, project_id: int | None, headers: dict[str, str]) -> Tally | str:
