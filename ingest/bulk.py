@@ -5,10 +5,12 @@ A file is read line by line where each line is a document, else as one document.
 down as it goes, so an interrupted load goes on where it was, and a finished one is not read again.
 """
 
+import codecs
 import gzip
 import io
 import itertools
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -31,8 +33,11 @@ from models.settings import Settings
 
 STANDARD_INPUT = Path("-")
 HEAD_BYTES = 64 * 1024
+PACKED_BYTES = 16 * 1024  # may stand for very much more
+EVENT_KEYS = frozenset({"event_id", "eventID", "timestamp", "message", "logentry", "exception", "level"})
 MAX_DOCUMENT_BYTES = 512 * 1024 * 1024
 BATCH_EVENTS = 2000
+BREAKS = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 PARALLEL_BYTES = 8 * 1024 * 1024  # smaller files are loaded before another process has started
 
 
@@ -76,12 +81,16 @@ def load_files(
             done = known[str(mark)].offset if mark and str(mark) in known else 0
             try:
                 with _opened(file) as (stream, raw):
-                    for tally, number in workers.load(_batches(documents(stream), done, settings), project_id, headers):
+                    broken: list[Exception] = []
+                    batches = _batches(documents(stream), done, settings, broken)
+                    for tally, number in workers.load(batches, project_id, headers):
                         total = total.plus(tally)
                         if mark:
                             move_position(engine, Position(mark, 0, number), now())
                         progress.update(task, completed=raw.tell())
-            except (OSError, EOFError, zstandard.ZstdError) as error:
+                    if broken:
+                        raise broken[0]
+            except BREAKS as error:
                 raise IngestError(
                     f"{file} breaks off ({error}); what came before is loaded; mend it and load it again."
                 ) from None
@@ -98,11 +107,13 @@ def _progress(is_quiet: bool) -> Progress:
 def documents(stream: IO[bytes]) -> Iterator[Document]:
     """Cut a stream into documents: lines, elements of an array, or the whole."""
     buffered = io.BufferedReader(stream, HEAD_BYTES) if isinstance(stream, io.RawIOBase) else stream
-    first = buffered.readline(MAX_DOCUMENT_BYTES)
+    first = buffered.readline(MAX_DOCUMENT_BYTES).removeprefix(codecs.BOM_UTF8)
     while first and not first.strip():
         first = buffered.readline(MAX_DOCUMENT_BYTES)
+    if not first:
+        return
     second = buffered.readline(MAX_DOCUMENT_BYTES)
-    if jsontext.is_json(first.strip()) and not _is_item_header(second):
+    if (jsontext.is_json(first.strip()) or _is_line_after_a_bad_one(first, second)) and not _is_item_header(second):
         number = 0
         for line in itertools.chain((first, second), iter(lambda: buffered.readline(MAX_DOCUMENT_BYTES), b"")):
             if line.strip():
@@ -125,22 +136,34 @@ def _elements(document: bytes) -> list[bytes]:
         return [document]
 
 
+def _is_line_after_a_bad_one(first: bytes, second: bytes) -> bool:
+    """Whether a second line is an object of its own, so that the first one is no part of it but damaged."""
+    return first.lstrip()[:1] != b"[" and second[:1] == b"{" and jsontext.is_json(second.strip())
+
+
 def _is_item_header(line: bytes) -> bool:
     """Whether a second line is an envelope's item header: then lines are no documents of their own."""
     try:
-        return (
-            "type" in msgspec.json.decode(line, type=dict[str, msgspec.Raw])
-            and len(line) < 1024
-            and b'"length"' in line
-        )
+        told = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, ValueError):
         return False
+    return "type" in told and len(line) < 1024 and EVENT_KEYS.isdisjoint(told)
 
 
-def _batches(found: Iterator[Document], done: int, settings: Settings) -> Iterator[list[Document]]:
+def _batches(
+    found: Iterator[Document], done: int, settings: Settings, broken: list[Exception]
+) -> Iterator[list[Document]]:
+    """Gather documents; where the file breaks off they end, and why stands in `broken`."""
     batch: list[Document] = []
     size = 0
-    for each in found:
+    while True:
+        try:
+            each = next(found, None)
+        except BREAKS as error:
+            broken.append(error)
+            break
+        if each is None:
+            break
         if each.number <= done:
             continue
         batch.append(each)
@@ -173,10 +196,41 @@ class _opened:  # noqa: N801 - reads as a verb where it is used
         if head[:2] == b"\x1f\x8b":
             return gzip.GzipFile(fileobj=raw), raw  # type: ignore[return-value]
         if head == b"\x28\xb5\x2f\xfd":
-            reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-            return io.BufferedReader(reader, HEAD_BYTES), raw
+            return io.BufferedReader(_Zstd(raw), HEAD_BYTES), raw
         return raw, raw
 
     def __exit__(self, *_: object) -> None:
         if self._file != STANDARD_INPUT:
             self._raw.close()
+
+
+class _Zstd(io.RawIOBase):
+    """Frames of zstd one after the other; the library's own reader takes one that is cut off for its end."""
+
+    def __init__(self, packed: IO[bytes]) -> None:
+        self._packed = packed
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._is_between = True
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Give what comes next; raises EOFError where a frame is cut off."""
+        rest = b""
+        while not self._ready:
+            data = rest or self._packed.read(PACKED_BYTES)
+            if not data:
+                if self._is_between:
+                    return 0
+                raise EOFError("the last frame is cut off")
+            self._ready = self._frame.decompress(data)
+            self._is_between, rest = self._frame.eof, b""
+            if self._frame.eof:
+                rest = self._frame.unused_data
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+        view = memoryview(buffer)
+        size = min(len(view), len(self._ready))
+        view[:size], self._ready = self._ready[:size], self._ready[size:]
+        return size
