@@ -1,12 +1,10 @@
 """Load again what was set aside, one record at a time; a crash before its removal repeats one, without effect."""
 
-from collections import Counter
-
 from sqlalchemy import Engine
 
 from ingest import set_aside
-from ingest.errors import IngestError, Reason
-from ingest.interpret import Interpreted, interpret
+from ingest.errors import IngestError
+from ingest.interpret import interpret
 from ingest.load import Loader, Tally
 from models.clock import now
 from models.settings import Settings
@@ -28,27 +26,21 @@ def replay(engine: Engine, settings: Settings, key: int | None, reason: str | No
     for each in keys:
         with engine.connect() as connection:
             found = set_aside.payload_of(connection, each)
+            seen_before = set_aside.seen_count(connection, each)
         if found is None:
             if key is not None:
                 raise IngestError(f"There is no set-aside record {key}; `errhouse set-aside list` shows them.")
             continue
         payload = found[2]
-        read = interpret(payload, lambda _: True)
-        if not read.records:
+        if not interpret(payload, lambda _: True).records:
             total = total.plus(Tally(payloads=1, set_aside=1))
             continue
         tally = loader.load([payload], origin=ORIGIN)
         with engine.begin() as connection:
-            if times := _reasons(read, tally)[found[0]]:
+            # the loader alone knows for which reasons it has set the payload aside again
+            if times := min(set_aside.seen_count(connection, each) - seen_before, tally.set_aside):
                 set_aside.not_seen(connection, each, times)
             else:
                 set_aside.remove(connection, each)  # it has its rows, or is set aside anew for another reason
         total = total.plus(tally)
     return total
-
-
-def _reasons(read: Interpreted, tally: Tally) -> Counter[str]:
-    """Count the reasons for which a load has set one payload aside again."""
-    reasons: Counter[str] = Counter(aside.reason for aside in read.asides)
-    reasons[Reason.ROW_REFUSED] += tally.set_aside - len(read.asides)
-    return reasons

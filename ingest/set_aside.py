@@ -39,6 +39,7 @@ LIST = text(
     """
 )
 READ = text("select reason, detail, seen_count, body from warehouse.set_aside where set_aside_key = :key")
+SEEN = text("select seen_count from warehouse.set_aside where set_aside_key = :key")
 KEYS = text(
     """
     select set_aside_key from warehouse.set_aside
@@ -76,6 +77,11 @@ def payload_of(connection: Connection, key: int) -> tuple[str, str, Payload] | N
         return None
     body = zstandard.ZstdDecompressor().decompress(found.body)
     return found.reason, found.detail, _unpack(body)
+
+
+def seen_count(connection: Connection, key: int) -> int:
+    """Tell how often the bytes of a record came; 0 when there is no such record."""
+    return connection.execute(SEEN, {"key": key}).scalar() or 0
 
 
 def keys(connection: Connection, reason: str | None) -> list[int]:
