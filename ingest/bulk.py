@@ -13,7 +13,7 @@ import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
@@ -211,24 +211,24 @@ class _Zstd(io.RawIOBase):
         self._packed = packed
         self._frame = zstandard.ZstdDecompressor().decompressobj()
         self._is_between = True
+        self._rest = b""
         self._ready = b""
 
     def readable(self) -> bool:
+        """Say yes."""
         return True
 
-    def readinto(self, buffer: Buffer, /) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         """Give what comes next; raises EOFError where a frame is cut off."""
-        rest = b""
         while not self._ready:
-            data = rest or self._packed.read(PACKED_BYTES)
+            data = self._rest or self._packed.read(PACKED_BYTES)
             if not data:
                 if self._is_between:
                     return 0
                 raise EOFError("the last frame is cut off")
             self._ready = self._frame.decompress(data)
-            self._is_between, rest = self._frame.eof, b""
-            if self._frame.eof:
-                rest = self._frame.unused_data
+            self._is_between, self._rest = self._frame.eof, self._frame.unused_data
+            if self._is_between:
                 self._frame = zstandard.ZstdDecompressor().decompressobj()
         view = memoryview(buffer)
         size = min(len(view), len(self._ready))
