@@ -87,7 +87,8 @@ def load_files(
                         total = total.plus(tally)
                         if mark:
                             move_position(engine, Position(mark, 0, number), now())
-                        progress.update(task, completed=raw.tell())
+                        if size is not None:  # a pipe has neither a size nor a place in it
+                            progress.update(task, completed=raw.tell())
                     if broken:
                         raise broken[0]
             except BREAKS as error:
