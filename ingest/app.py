@@ -6,12 +6,13 @@ from pathlib import Path
 from time import time_ns
 
 import msgspec
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 
 from ingest import metrics
 from ingest.body import Limits
 from ingest.health import Health
-from ingest.receive import Receive, Receiver, Scope, Send
+from ingest.receive import CORS, Receive, Receiver, Scope, Send
 from ingest.routes import doorway
 from ingest.spool_writer import SpoolWriter
 from models.access import AccessFile, webhook_secrets
@@ -66,6 +67,12 @@ def create_app(settings: Settings, spool: Path, run_dir: Path) -> App:
         redirect_slashes=False,
     )
     app.receiver = receiver
+
+    @app.exception_handler(404)
+    async def nowhere(request: Request, _: Exception) -> Response:
+        """Say that there is nothing; under /api so that a browser lets its SDK read it."""
+        named = {name.decode(): value.decode() for name, value in CORS} if "/api/" in request.url.path else {}
+        return JSONResponse({"detail": "nothing is at this path; compare it with the DSN or hook address"}, 404, named)
 
     @app.get("/healthz")
     async def healthz() -> Response:
