@@ -1,5 +1,6 @@
 """What was set aside is loaded again once its cause is gone, and stays as it is until then."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from ingest import set_aside
 from ingest.errors import IngestError, Reason
 from ingest.interpret import Aside
 from ingest.load import Tally
-from ingest.records import Payload
+from ingest.records import Door, Payload
 from ingest.replay import replay
 from models.engine import engine_for
 from tests.support import warehouse
@@ -138,3 +139,13 @@ def test_scrubbing_is_done_as_the_project_wants_it(engine: Engine, database_url:
     assert replayed(engine).loaded == 1
     tags = warehouse.value(database_url, "select tags from analytics.events")
     assert tags["password"] == "hunter2-hunter2"
+
+
+def test_an_event_that_still_names_no_project_is_kept_as_it_was(engine: Engine, database_url: str) -> None:
+    payload = Payload(sdk(event()).received_at_us, Door.FILE, json.dumps(event()).encode())
+    with loading(database_url) as (loader, _):
+        assert loader.load([payload], origin="test").set_aside == 1
+    before = warehouse.rows(database_url, ASIDE)
+    assert [each["reason"] for each in before] == ["no_project"]
+    assert replayed(engine).set_aside == 1
+    assert warehouse.rows(database_url, ASIDE) == before
