@@ -24,7 +24,7 @@ from tests.support.server import ROOT, command, environment
 
 STOP = """
     create function warehouse.stop() returns trigger language plpgsql as $$ begin
-        if (select count(*) from warehouse.fact_event) > 9 then 
+        if (select count(*) from warehouse.fact_event) > 9 then
             raise exception 'no more' using errcode = '42501';
         end if;
         return null;
