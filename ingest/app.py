@@ -14,7 +14,7 @@ from ingest.body import Limits
 from ingest.health import Health
 from ingest.receive import CORS, Receive, Receiver, Scope, Send
 from ingest.routes import doorway
-from ingest.spool_writer import SpoolWriter
+from ingest.spool.writer import SpoolWriter
 from models.access import AccessFile, webhook_secrets
 from models.settings import Settings
 

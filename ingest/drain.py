@@ -15,16 +15,16 @@ import structlog
 from sqlalchemy import Engine
 
 from ingest import metrics, set_aside
-from ingest.disk import Disk
 from ingest.errors import Reason
 from ingest.health import LoaderState, loader_state
 from ingest.interpret import EPOCH, Aside
 from ingest.load import Loader, Tally, positions
 from ingest.records import Door, Payload
-from ingest.segment_reader import Record
 from ingest.spool import Position, identify, spools
-from ingest.spool_reader import SpoolReader
-from ingest.spool_reader import wait as wait_for_any
+from ingest.spool.disk import Disk
+from ingest.spool.reader import SpoolReader
+from ingest.spool.reader import wait as wait_for_any
+from ingest.spool.segment_reader import Record
 from ingest.sqlstate import DATABASE_ERRORS, Verdict, told, verdict
 from models.settings import Settings
 

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import msgspec
 
-from ingest.disk import Disk
 from ingest.spool import Position, spools
-from ingest.spool_backlog import BacklogCounter
+from ingest.spool.backlog import BacklogCounter
+from ingest.spool.disk import Disk
 
 LOADER_FILE = "loader.json"
 LOADER_DEAD_SECONDS = 15.0

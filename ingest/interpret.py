@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from ingest import fields, forms, jsontext
+from ingest import forms, jsontext
 from ingest.errors import MalformedPayload, Reason
-from ingest.normalize import normalize
+from ingest.normalize import fields, normalize
 from ingest.records import EventRecord, Payload, RawEvent
 from ingest.scrub import scrub
 

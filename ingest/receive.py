@@ -18,11 +18,11 @@ from prometheus_client import Counter, Histogram
 from ingest import auth, jsontext, metrics
 from ingest.body import Limits, read_body
 from ingest.errors import MalformedPayload, NotAllowed, Reason, TooLarge, TooSlow
-from ingest.fields import event_id_of_body
 from ingest.forms import envelope, raw_events, store
+from ingest.normalize.fields import event_id_of_body
 from ingest.records import KEPT_HEADERS, Door, Payload
 from ingest.spool import SpoolBroken, SpoolFull
-from ingest.spool_writer import SpoolWriter
+from ingest.spool.writer import SpoolWriter
 from models.access import AccessFile
 
 Scope = MutableMapping[str, Any]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ingest import jsontext
 from ingest.scrub import scrub, scrub_fields
-from ingest.scrub_scan import scan as scan_bytes
+from ingest.scrub.scan import scan as scan_bytes
 
 CORPUS = Path(__file__).parent.parent / "corpus" / "event_sdk"
 

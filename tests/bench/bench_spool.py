@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import uvloop
 
-from ingest.spool_reader import SpoolReader
-from ingest.spool_writer import SpoolWriter
+from ingest.spool.reader import SpoolReader
+from ingest.spool.writer import SpoolWriter
 
 RECORD = os.urandom(3000)
 PLENTY = 1 << 40

@@ -15,7 +15,7 @@ from ingest.drain import Drain
 from ingest.health import Health, loader_state
 from ingest.load import positions
 from ingest.records import Door, Payload
-from ingest.spool_writer import SpoolWriter
+from ingest.spool.writer import SpoolWriter
 from models.engine import engine_for
 from tests.support import builders, warehouse
 from tests.support.loading import NOON, PROJECT, Clock, sdk, settings, told, us

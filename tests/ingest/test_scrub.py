@@ -2,7 +2,8 @@ import copy
 
 import pytest
 
-from ingest import jsontext, scrub_rules
+from ingest import jsontext
+from ingest.scrub import rules as scrub_rules
 from ingest.scrub import scrub, scrub_fields
 from tests.support.secrets_to_scrub import KEPT_KEYS, MESSAGES, SECRET_KEYS, VALUES, F
 

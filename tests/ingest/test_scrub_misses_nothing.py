@@ -6,8 +6,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest import jsontext, scrub_rules
+from ingest import jsontext
 from ingest.errors import MalformedPayload
+from ingest.scrub import rules as scrub_rules
 from ingest.scrub import scrub, scrub_fields
 from tests.support.secrets_to_scrub import KEPT_KEYS, MESSAGES, PEM, SECRET_KEYS, VALUES, spelled
 

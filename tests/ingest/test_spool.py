@@ -13,13 +13,13 @@ from uuid import uuid4
 
 import pytest
 
-from ingest.segment import FRAME_BYTES, HEADER_BYTES
-from ingest.segment_reader import Record
 from ingest.spool import SpoolBroken, SpoolFull, SpoolLocked, segment_path, spools
-from ingest.spool_backlog import BacklogCounter
-from ingest.spool_bell import POLL_SECONDS
-from ingest.spool_reader import SpoolReader, wait
-from ingest.spool_writer import SpoolWriter
+from ingest.spool.backlog import BacklogCounter
+from ingest.spool.bell import POLL_SECONDS
+from ingest.spool.reader import SpoolReader, wait
+from ingest.spool.segment import FRAME_BYTES, HEADER_BYTES
+from ingest.spool.segment_reader import Record
+from ingest.spool.writer import SpoolWriter
 from tests.support.wait import until
 
 PLENTY = 1 << 30
@@ -260,7 +260,7 @@ def test_the_backlog_counts_exactly_and_is_nothing_when_all_is_released(folder, 
 
 def test_a_huge_backlog_is_estimated_first_and_then_counted(folder, monkeypatch):
     append(folder, *(b"%03d" % n for n in range(300)), segment_bytes=1000)
-    monkeypatch.setattr("ingest.spool_backlog.HOPS_PER_LOOK", 50)
+    monkeypatch.setattr("ingest.spool.backlog.HOPS_PER_LOOK", 50)
     counter = BacklogCounter(folder)
     first = counter.look(None)
     assert not first.is_exact
@@ -332,7 +332,7 @@ def test_spools_are_listed_by_number(tmp_path):
 WRITE_UNTIL_KILLED = textwrap.dedent("""
     import asyncio, os, sys
     from pathlib import Path
-    from ingest.spool_writer import SpoolWriter
+    from ingest.spool.writer import SpoolWriter
 
     async def send(writer, first):
         for n in range(first, 10_000_000, 8):

@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from ingest.segment import FRAME_BYTES, HEADER_BYTES, encode, encode_header, keys
-from ingest.segment_reader import DAMAGED_BYTES, Damaged, Record
 from ingest.spool import Position, segment_path
-from ingest.spool_reader import SpoolReader
-from ingest.spool_writer import SpoolWriter
+from ingest.spool.reader import SpoolReader
+from ingest.spool.segment import FRAME_BYTES, HEADER_BYTES, encode, encode_header, keys
+from ingest.spool.segment_reader import DAMAGED_BYTES, Damaged, Record
+from ingest.spool.writer import SpoolWriter
 
 SPOOL = UUID("0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0")
 RECORDS = [b"%d:" % n + b"record " * (20 * n) for n in range(9)]  # three to a segment

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from ingest.segment import FRAME_BYTES
-from ingest.segment_reader import Damaged, Record
 from ingest.spool import SpoolBroken
-from ingest.spool_reader import SpoolReader
-from ingest.spool_writer import SpoolWriter
+from ingest.spool.reader import SpoolReader
+from ingest.spool.segment import FRAME_BYTES
+from ingest.spool.segment_reader import Damaged, Record
+from ingest.spool.writer import SpoolWriter
 from tests.support.spool_disk import FailingDisk
 
 PLENTY = 1 << 30
@@ -19,7 +19,7 @@ ERRORS = [errno.EIO, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EMFILE]
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch):
-    monkeypatch.setattr("ingest.spool_journal.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("ingest.spool.journal.RETRY_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_a_full_disk_does_not_fill_up_with_what_nobody_was_promised(folder, disk
 
 
 def test_after_two_failures_the_disk_is_left_in_peace_for_a_moment(folder, disk, monkeypatch):
-    monkeypatch.setattr("ingest.spool_journal.RETRY_SECONDS", 60.0)
+    monkeypatch.setattr("ingest.spool.journal.RETRY_SECONDS", 60.0)
 
     async def run():
         writer = SpoolWriter(folder, PLENTY, 1 << 20, disk)

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from ingest.segment_reader import Record
 from ingest.spool import Position, SpoolBroken
-from ingest.spool_backlog import BacklogCounter
-from ingest.spool_journal import Journal
-from ingest.spool_reader import SpoolReader
+from ingest.spool.backlog import BacklogCounter
+from ingest.spool.journal import Journal
+from ingest.spool.reader import SpoolReader
+from ingest.spool.segment_reader import Record
 from tests.support.spool_disk import MemoryDisk, PowerCut
 
 FOLDER = Path("/nowhere/spool/0")

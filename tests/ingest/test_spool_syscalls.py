@@ -8,14 +8,14 @@ import textwrap
 
 import pytest
 
-from ingest.segment_reader import Record
-from ingest.spool_reader import SpoolReader
+from ingest.spool.reader import SpoolReader
+from ingest.spool.segment_reader import Record
 
 WRITER = textwrap.dedent("""
     import asyncio, os, sys
     from pathlib import Path
     from ingest.spool import SpoolBroken
-    from ingest.spool_writer import SpoolWriter
+    from ingest.spool.writer import SpoolWriter
 
     async def send(writer, first):
         for n in range(first, int(sys.argv[2]), 4):

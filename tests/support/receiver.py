@@ -13,8 +13,8 @@ import uvicorn
 
 from ingest.app import create_app
 from ingest.records import Payload
-from ingest.segment_reader import Record
-from ingest.spool_reader import SpoolReader
+from ingest.spool.reader import SpoolReader
+from ingest.spool.segment_reader import Record
 from models.access import Access, hook_hash, publish
 from tests.support.builders import PUBLIC_KEY
 from tests.support.loading import settings

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
-from ingest.disk import Disk, Entry
+from ingest.spool.disk import Disk, Entry
 
 BLOCK = 512
 

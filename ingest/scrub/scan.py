@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import re2  # type: ignore[import-untyped]
 
-from ingest import scrub_patterns
 from ingest.jsontext import encode
+from ingest.scrub import patterns as scrub_patterns
 
 
 class Hints(NamedTuple):

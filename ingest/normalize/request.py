@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from ingest.fields import mapping, text, whole
+from ingest.normalize.fields import mapping, text, whole
 
 URL_CHARS = 256
 HTTP_STATUS_MAX = 999

@@ -4,8 +4,8 @@ import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ingest.fields import mapping, trimmed
-from ingest.useragent import Agent, agent
+from ingest.normalize.fields import mapping, trimmed
+from ingest.normalize.useragent import Agent, agent
 
 NAME_CHARS = 128
 VERSION_CHARS = 128

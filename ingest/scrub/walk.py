@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_plus
 
-from ingest import jsontext, scrub_rules
+from ingest import jsontext
 from ingest.errors import MalformedPayload
-from ingest.scrub_rules import FILTERED, TRIVIAL, is_secret_cookie, is_secret_key
-from ingest.scrub_scan import ALL, Hints, scan
+from ingest.scrub import rules as scrub_rules
+from ingest.scrub.rules import FILTERED, TRIVIAL, is_secret_cookie, is_secret_key
+from ingest.scrub.scan import ALL, Hints, scan
 
 Scrubber = Callable[[str, Any, Hints], Any]
 

@@ -10,10 +10,10 @@ from uuid import UUID
 
 import msgspec
 
-from ingest.disk import Disk
-from ingest.segment import FRAME_BYTES, HEADER_BYTES, VERSION, Keys, decode_header, frame_head, resync
-from ingest.segment_reader import keys_of
 from ingest.spool import Position, identify, segment_path, segments
+from ingest.spool.disk import Disk
+from ingest.spool.segment import FRAME_BYTES, HEADER_BYTES, VERSION, Keys, decode_header, frame_head, resync
+from ingest.spool.segment_reader import keys_of
 
 HOPS_PER_LOOK = 10_000  # about 15 ms, which an event loop can bear; what lies beyond is estimated, and counted later
 

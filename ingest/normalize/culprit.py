@@ -6,8 +6,8 @@ Source: Sentry's `eventtypes` and `culprit.py`, as of 23.7.
 
 from typing import Any
 
-from ingest.fields import mapping, sound, text, trimmed
-from ingest.stack import FUNCTION_CHARS, MODULE_CHARS, Thrown, filename
+from ingest.normalize.fields import mapping, sound, text, trimmed
+from ingest.normalize.stack import FUNCTION_CHARS, MODULE_CHARS, Thrown, filename
 
 CULPRIT_CHARS = 200
 TITLE_CHARS = 256

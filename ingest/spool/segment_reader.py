@@ -6,8 +6,9 @@ from uuid import UUID
 
 import msgspec
 
-from ingest.disk import Disk
-from ingest.segment import (
+from ingest.spool import Position, segment_path
+from ingest.spool.disk import Disk
+from ingest.spool.segment import (
     FRAME_BYTES,
     HEADER_BYTES,
     SHORT,
@@ -20,7 +21,6 @@ from ingest.segment import (
     keys,
     resync,
 )
-from ingest.spool import Position, segment_path
 
 CHUNK_BYTES = 1024 * 1024
 DAMAGED_BYTES = 1024 * 1024  # longer damage is handed over in pieces of this size

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ingest.fields import ip, lenient, mapping, text
+from ingest.normalize.fields import ip, lenient, mapping, text
 from ingest.records import RawEvent
 
 ID_CHARS = 128

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ingest.errors import MalformedPayload, Reason
-from ingest.fields import instant
+from ingest.normalize.fields import instant
 from ingest.records import RawEvent, TimeQuality
 
 FLOOR = datetime(2000, 1, 1, tzinfo=UTC)

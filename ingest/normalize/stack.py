@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ingest.fields import json_text, mapping, text
+from ingest.normalize.fields import json_text, mapping, text
 from ingest.records import Frame
 
 TYPE_CHARS = 256

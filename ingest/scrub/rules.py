@@ -8,8 +8,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from ingest import scrub_patterns as patterns
-from ingest.scrub_scan import Hints
+from ingest.scrub import patterns
+from ingest.scrub.scan import Hints
 
 FILTERED = "[Filtered]"
 MANY = 100

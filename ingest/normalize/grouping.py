@@ -10,10 +10,10 @@ import re
 from hashlib import blake2b
 from typing import Any
 
-from ingest.fields import lenient, mapping, text
-from ingest.message import Message
+from ingest.normalize.fields import lenient, mapping, text
+from ingest.normalize.message import Message
+from ingest.normalize.stack import Thrown
 from ingest.records import Frame, RawEvent
-from ingest.stack import Thrown
 
 VERSION = "e1"
 GROUP_CHARS = 64

@@ -9,10 +9,10 @@ matches. Beyond Relay: the query and password of `request.url`, tags by key, car
 from collections.abc import Callable
 from typing import Any
 
-from ingest import scrub_rules
-from ingest.scrub_rules import is_secret_key
-from ingest.scrub_scan import ALL, Hints, scan
-from ingest.scrub_walk import Scrubber, at, cookies, embedded, members, query, same_if_unchanged
+from ingest.scrub import rules as scrub_rules
+from ingest.scrub.rules import is_secret_key
+from ingest.scrub.scan import ALL, Hints, scan
+from ingest.scrub.walk import Scrubber, at, cookies, embedded, members, query, same_if_unchanged
 
 _AGENT_KEYS = frozenset({"user-agent", "user_agent", "http_user_agent"})
 

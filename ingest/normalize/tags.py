@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from ingest.fields import lenient, sound, text
+from ingest.normalize.fields import lenient, sound, text
 
 KEY_CHARS = 200
 VALUE_CHARS = 200

@@ -5,7 +5,7 @@ A spool is a folder with one writing process (receiver worker n) and one reading
 
     DATA_DIR/spool/<n>/            0700, every file 0600
         spool.json                 {"format": 1, "spool": "<uuid>"}; a spool that is wiped gets another uuid
-        00000000000000000001.seg   segments, ids without gaps, see `ingest.segment`; only the newest one grows
+        00000000000000000001.seg   segments, ids without gaps, see `ingest.spool.segment`; only the newest one grows
         writer.lock, reader.lock   flock, given back by the system however the process ends
         wake                       named pipe: the writer tells the reader that there is something new
         aside/                     segments of a format version this program does not know, moved here when passed
@@ -25,9 +25,9 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from ingest.disk import Disk
 from ingest.errors import IngestError
-from ingest.segment import HEADER_BYTES, decode_header
+from ingest.spool.disk import Disk
+from ingest.spool.segment import HEADER_BYTES, decode_header
 
 META = "spool.json"
 WRITER_LOCK = "writer.lock"

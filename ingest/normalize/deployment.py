@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from ingest import fields
-from ingest.fields import lenient, trimmed
+from ingest.normalize import fields
+from ingest.normalize.fields import lenient, trimmed
 from ingest.records import RawEvent
 
 READ_CHARS = 512

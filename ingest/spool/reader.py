@@ -17,12 +17,12 @@ from uuid import UUID
 
 import structlog
 
-from ingest.disk import Disk
-from ingest.segment import HEADER_BYTES, VERSION, decode_header
-from ingest.segment_reader import Damaged, Record, SegmentReader
 from ingest.spool import ASIDE, READER_LOCK, WAKE, Position, foreign, identify, segment_path, segments, take
-from ingest.spool_backlog import Backlog, BacklogCounter
-from ingest.spool_bell import Ear, listen
+from ingest.spool.backlog import Backlog, BacklogCounter
+from ingest.spool.bell import Ear, listen
+from ingest.spool.disk import Disk
+from ingest.spool.segment import HEADER_BYTES, VERSION, decode_header
+from ingest.spool.segment_reader import Damaged, Record, SegmentReader
 
 _NO_SPOOL = UUID(int=0)
 

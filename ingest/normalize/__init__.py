@@ -9,19 +9,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from ingest import culprit as places
-from ingest import fields
-from ingest.contexts import surroundings
-from ingest.deployment import deployment
-from ingest.fields import mapping, text, trimmed
-from ingest.grouping import fingerprint, group
-from ingest.message import message
+from ingest.normalize import culprit as places
+from ingest.normalize import fields
+from ingest.normalize.contexts import surroundings
+from ingest.normalize.deployment import deployment
+from ingest.normalize.fields import mapping, text, trimmed
+from ingest.normalize.grouping import fingerprint, group
+from ingest.normalize.message import message
+from ingest.normalize.request import http_status, method, remote_addr, request, url, user_agent
+from ingest.normalize.stack import Thrown, entries, frames, main_exception, other_frames, thrown
+from ingest.normalize.tags import tags
+from ingest.normalize.user import user
+from ingest.normalize.window import occurred_at
 from ingest.records import EventRecord, RawEvent, TimeQuality
-from ingest.request import http_status, method, remote_addr, request, url, user_agent
-from ingest.stack import Thrown, entries, frames, main_exception, other_frames, thrown
-from ingest.tags import tags
-from ingest.user import user
-from ingest.window import occurred_at
 
 TRANSACTION_CHARS = 200
 SDK_CHARS = 128

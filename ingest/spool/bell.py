@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from ingest.disk import FILE_MODE
+from ingest.spool.disk import FILE_MODE
 
 POLL_SECONDS = 0.05
 _RETRY_SECONDS = 0.1  # how often the writer looks whether somebody listens by now

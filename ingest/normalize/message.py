@@ -3,7 +3,7 @@
 import re
 from typing import Any, NamedTuple
 
-from ingest.fields import json_text, text
+from ingest.normalize.fields import json_text, text
 
 MESSAGE_CHARS = 8192
 

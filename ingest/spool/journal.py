@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.disk import Disk
-from ingest.segment import HEADER_BYTES, Keys, encode, encode_header, keys
 from ingest.spool import WRITER_LOCK, SpoolBroken, found, segment_path, segments, take
+from ingest.spool.disk import Disk
+from ingest.spool.segment import HEADER_BYTES, Keys, encode, encode_header, keys
 
 RETRY_SECONDS = 0.5  # after two segments failed, so long nothing is written: each try leaves a file behind
 

@@ -14,11 +14,11 @@ from queue import Empty, SimpleQueue
 
 import msgspec
 
-from ingest.disk import Disk
-from ingest.segment import FRAME_BYTES, MAX_PAYLOAD_BYTES
 from ingest.spool import WAKE, SpoolBroken, SpoolFull
-from ingest.spool_bell import Bell
-from ingest.spool_journal import Journal
+from ingest.spool.bell import Bell
+from ingest.spool.disk import Disk
+from ingest.spool.journal import Journal
+from ingest.spool.segment import FRAME_BYTES, MAX_PAYLOAD_BYTES
 
 SEGMENT_BYTES = 32 * 1024 * 1024
 GROUP_BYTES = 8 * 1024 * 1024  # a group takes no further record beyond this
