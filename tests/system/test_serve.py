@@ -49,6 +49,7 @@ def served(
 def test_the_first_start_alone_tells_the_secret_on_an_embedded_database_that_stops_with_it(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     with serving(folder) as server:
+        until(lambda: "psql" in server.log(), LOADED_SECONDS, "it greets its operator")
         said = server.log()
         secret = (folder / "webhook_secret").read_text().strip()
         dsn = re.search(r"http://([0-9a-f]{32})@127\.0\.0\.1:(\d+)/1\b", said)
@@ -67,6 +68,7 @@ def test_the_first_start_alone_tells_the_secret_on_an_embedded_database_that_sto
         assert folder.stat().st_mode & 0o777 == 0o700
         assert not (folder / "postgres" / "data" / "postmaster.pid").exists()
         server.start()
+        until(lambda: server.log().count("errhouse listens on") == 2, LOADED_SECONDS, "it greets again")
         assert server.log().count(secret) == 1
         assert server.log().count(dsn[1]) == 1
 
