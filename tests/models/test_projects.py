@@ -48,11 +48,11 @@ def test_a_project_of_which_only_webhooks_told_has_no_dsn_until_it_is_added(engi
         assert projects.added(connection, "front", 7, True, NOW).public_key
 
 
-def test_ids_of_our_own_go_on_after_the_highest_usual_one(engine: Engine) -> None:
+def test_an_id_of_our_own_is_the_lowest_that_is_free(engine: Engine) -> None:
     with engine.begin() as connection:
         projects.added(connection, "from Sentry", 4_507_000_000_000_000, True, NOW)
-        projects.added(connection, "known", 41, True, NOW)
-        assert projects.added(connection, "ours", None, True, NOW).project_id == 42
+        projects.added(connection, "known", 2, True, NOW)
+        assert [projects.added(connection, "ours", None, True, NOW).project_id for _ in range(2)] == [1, 3]
 
 
 def test_projects_that_are_added_at_once_have_ids_of_their_own(engine: Engine) -> None:
