@@ -33,6 +33,12 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0
 UPKEEP_SECONDS = 60.0
 
+_WORDS = {
+    Verdict.RETRY: "the database is away",
+    Verdict.SCHEMA: "the database is not as it should be",
+    Verdict.PARTITION: "a partition cannot be made",
+    Verdict.BISECT: "the database refuses the loader's own notes",
+}
 _decode = msgspec.msgpack.Decoder(Payload).decode
 log = structlog.get_logger()
 
@@ -243,14 +249,13 @@ class Drain:
     def _failed(self, error: Exception) -> bool:
         """Note a failure that time or an operator will mend; False for one that is a fault of this program."""
         found = verdict(error)
-        if found is Verdict.RETRY and not isinstance(error, DATABASE_ERRORS):
+        if not isinstance(error, DATABASE_ERRORS):
             return False
         self._failures += 1
         self._is_prepared = False
         metrics.LOAD_FAILURES.labels(found.value).inc()
-        say = log.error if found is Verdict.SCHEMA else log.warning
-        what = "the database is not as it should be" if found is Verdict.SCHEMA else "the database is away"
-        say(f"{what}; events wait in the spool", why=told(error), attempt=self._failures)
+        say = log.warning if found is Verdict.RETRY else log.error
+        say(f"{_WORDS[found]}; events wait in the spool", why=told(error), attempt=self._failures)
         self._engine.dispose()
         self._tell(told(error))
         if found is Verdict.RETRY:

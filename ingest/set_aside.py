@@ -53,11 +53,13 @@ REMOVE = text("delete from warehouse.set_aside where set_aside_key = :key")
 
 
 def keep(connection: Connection, asides: Sequence[Aside]) -> None:
-    """Write down what is set aside; the same bytes for the same reason are one row that counts."""
+    """Write down what is set aside; the same bytes for the same reason are one row that counts arrivals."""
     if not asides:
         return
-    values = [_values(aside) for aside in asides]
-    connection.execute(_KEEP, sorted(values, key=lambda each: each["set_aside_key"]))
+    values = {
+        (aside.payload.received_at_us, each["set_aside_key"]): each for aside in asides for each in [_values(aside)]
+    }
+    connection.execute(_KEEP, [values[which] for which in sorted(values, key=lambda which: which[1])])
 
 
 def trim(connection: Connection, max_bytes: int) -> int:

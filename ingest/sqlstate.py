@@ -3,6 +3,7 @@
 import struct
 from enum import Enum
 
+from psycopg import Error as PsycopgError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 NO_PARTITION = "23514"  # a real CHECK carries the constraint's name, a missing partition does not
@@ -17,6 +18,7 @@ class Verdict(Enum):
     SCHEMA = "schema"  # the database is not as the program expects: keep spooling, call the operator
 
 
+DATABASE_ERRORS = (SQLAlchemyError, OSError)
 UNSENDABLE = (TypeError, ValueError, OverflowError, struct.error)  # UnicodeEncodeError is a ValueError
 _RETRY = ("08", "40", "53", "55", "57", "58", "XX")
 _RETRY_EXACT = frozenset({"25006"})
@@ -30,11 +32,11 @@ def verdict(error: BaseException) -> Verdict:
     Classify an error from loading.
 
     Unknown codes are tried again: a row is set aside only when the server said that it is at fault, or when one of its
-    values could not even be sent.
+    values could not even be sent, or our own code stumbled over it.
     Source: PostgreSQL documentation, appendix A; `23514` without a constraint name is ExecFindPartition's.
     """
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    if isinstance(cause, UNSENDABLE):
+    if isinstance(cause, UNSENDABLE) or not isinstance(error, (*DATABASE_ERRORS, PsycopgError, MemoryError)):
         return Verdict.BISECT
     state = getattr(cause, "sqlstate", None)
     if state is None:
@@ -60,6 +62,3 @@ def told(error: BaseException) -> str:
         message = (str(cause).strip().splitlines() or [""])[-1]
     parts = [type(cause).__name__, state or "", message or ""]
     return " ".join(part for part in parts if part)
-
-
-DATABASE_ERRORS = (SQLAlchemyError, OSError)

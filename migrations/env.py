@@ -40,6 +40,7 @@ def run(connection: Connection) -> None:
         transaction_per_migration=False,
     )
     with context.begin_transaction():
+        connection.execute(text("set local lock_timeout = 0"))  # another one's migration may take its time
         connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         connection.execute(text("set local lock_timeout = '4s'"))
         connection.execute(text("set local statement_timeout = '60s'"))

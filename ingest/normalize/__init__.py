@@ -31,6 +31,7 @@ SLUG_CHARS = 200
 TYPE_CHARS = 32
 
 _REPORTS = ("csp", "hpkp", "expectct", "expectstaple", "nel")
+LEAST_SAMPLE_RATE = 1e-6  # what is told below is no rate anybody samples by, and one event must not ruin a sum
 _REPAIRED_TIMES = frozenset({TimeQuality.too_old, TimeQuality.future})
 _HANDLED = {"yes": True, "no": False, "true": True, "false": False}
 
@@ -215,6 +216,6 @@ def _sample_rate(data: dict[str, Any], trace: dict[str, Any]) -> float | None:
         mapping(data.get("extra")).get("sample_rate"),
         trace.get("client_sample_rate"),
     ):
-        if isinstance(told, int | float) and not isinstance(told, bool) and 0 < told <= 1:
+        if isinstance(told, int | float) and not isinstance(told, bool) and LEAST_SAMPLE_RATE <= told <= 1:
             return float(told)
     return None
