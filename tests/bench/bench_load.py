@@ -21,7 +21,7 @@ from ingest.interpret import interpret
 from ingest.records import Door, Payload
 from ingest.rows import BATCH_COLUMNS, row
 from models import embedded
-from tests.bench.bench_ingest import cpu_seconds, postgres_processes, told
+from tests.bench.bench_ingest import told
 from tests.bench.events import events
 from tests.support.server import errhouse
 
@@ -41,7 +41,6 @@ def main() -> None:
         with embedded.running(data_dir) as url:
             errhouse("db", "upgrade", data_dir=data_dir)
             bare_rate = bare_copy(url, bodies)
-            before = cpu_seconds(postgres_processes(data_dir))
             begun = time.perf_counter()
             done = errhouse("load", str(file), "--project", "1", "--json", data_dir=data_dir)
             seconds = time.perf_counter() - begun
@@ -53,9 +52,6 @@ def main() -> None:
                 bare_copy_per_second=round(bare_rate),
                 loaded_per_second=round(chosen.events / seconds),
                 ratio=round(chosen.events / seconds / bare_rate, 3),
-                postgres_cpu_seconds_per_10k=round(
-                    (cpu_seconds(postgres_processes(data_dir)) - before) * 10_000 / chosen.events, 2
-                ),
             )
 
 

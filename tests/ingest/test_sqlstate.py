@@ -71,9 +71,10 @@ def test_a_check_with_a_name_is_a_bad_row_and_one_without_is_a_missing_partition
         struct.error("'h' format requires -32768 <= number <= 32767"),
         TypeError("cannot dump"),
         ValueError("year is out of range"),
+        KeyError("a fault of ours"),
     ],
 )
-def test_a_value_that_could_not_even_be_sent_is_a_bad_row(error: Exception) -> None:
+def test_a_value_that_could_not_even_be_sent_or_that_we_stumble_over_is_a_bad_row(error: Exception) -> None:
     assert verdict(error) is Verdict.BISECT
 
 
@@ -85,7 +86,7 @@ def test_a_value_that_could_not_even_be_sent_is_a_bad_row(error: Exception) -> N
         InterfaceError("select", {}, psycopg.InterfaceError("the connection is closed")),
         ConnectionResetError(),
         TimeoutError(),
-        KeyError("a fault of ours"),
+        MemoryError(),
     ],
 )
 def test_without_a_code_nothing_is_said_about_a_row(error: Exception) -> None:
