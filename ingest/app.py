@@ -10,9 +10,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from ingest import metrics
+from ingest.answer import CORS
 from ingest.body import Limits
 from ingest.health import Health
-from ingest.receive import CORS, Receive, Receiver, Scope, Send
+from ingest.receive import Receive, Receiver, Scope, Send
 from ingest.routes import doorway
 from ingest.spool.writer import SpoolWriter
 from models.access import AccessFile, webhook_secrets

@@ -6,16 +6,17 @@ and what a framework would do for it (parsing, validating, building a response m
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping
 from functools import cache
 from time import perf_counter, time_ns
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 
 from ingest import auth, jsontext, metrics
+from ingest.answer import CORS, JSON, PREFLIGHT, RETRY_AFTER, STATUS, UNWANTED, Answer, accepted, count, refusal
 from ingest.body import Limits, read_body
 from ingest.errors import MalformedPayload, NotAllowed, Reason, TooLarge, TooSlow
 from ingest.forms import envelope, raw_events, store
@@ -28,38 +29,6 @@ from models.access import AccessFile
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
-
-SLOW_SECONDS = 0.9
-RETRY_AFTER = (b"retry-after", b"10")
-JSON = (b"content-type", b"application/json")
-CORS: Headers = [
-    (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"x-sentry-error,x-sentry-rate-limits,retry-after"),
-]
-PREFLIGHT: Headers = [
-    *CORS,
-    (b"access-control-allow-methods", b"POST"),
-    (
-        b"access-control-allow-headers",
-        b"x-sentry-auth, x-requested-with, x-forwarded-for, origin, referer, accept, content-type, authentication, \
-authorization, content-encoding, transfer-encoding, sentry-trace, baggage",
-    ),
-    (b"access-control-max-age", b"3600"),
-]
-# What is no error event is not wanted: SDKs that are told so stop sending it for an hour.
-UNWANTED = (
-    b"x-sentry-rate-limits",
-    b"3600:transaction;session;replay;profile;span;attachment;monitor;log_item;metric_bucket:organization",
-)
-
-_STATUS = {
-    Reason.UNSUPPORTED_ENCODING: 415,
-    Reason.MISSING_KEY: 401,
-    Reason.BAD_SIGNATURE: 401,
-    Reason.UNKNOWN_KEY: 403,
-    Reason.WRONG_PROJECT: 403,
-}
 _KEPT_REFUSALS = frozenset(
     {
         Reason.EMPTY_BODY,
@@ -75,15 +44,6 @@ _KEPT_REFUSALS = frozenset(
 log = structlog.get_logger()
 _encode = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
-
-
-class Answer(NamedTuple):
-    """What is said to a sender; `reason` is "" for yes."""
-
-    status: int
-    body: bytes
-    reason: str = ""
-    headers: Sequence[tuple[bytes, bytes]] = ()
 
 
 class Receiver:
@@ -110,16 +70,16 @@ class Receiver:
             headers = _headers(scope)
             answered = await self._answered(door, argument, scope, headers, receive)
         elif method == "OPTIONS" and is_sdk:
-            answered = Answer(200, b"", headers=PREFLIGHT)
+            answered = accepted(b"", PREFLIGHT)
         else:
-            answered = _refusal(405, Reason.UNKNOWN_SHAPE, "send it with POST", [(b"allow", b"POST")])
+            answered = refusal(405, Reason.UNKNOWN_SHAPE, "send it with POST", [(b"allow", b"POST")])
         head = [JSON, (b"content-length", str(len(answered.body)).encode()), *answered.headers]
         if is_sdk and method != "OPTIONS":
             head += CORS
         await send({"type": "http.response.start", "status": answered.status, "headers": head})
         await send({"type": "http.response.body", "body": answered.body})
         elapsed = perf_counter() - begun
-        _count(door, answered, elapsed)
+        count(door, answered, elapsed)
         if answered.status >= 400:
             log.info(
                 "refused", door=door.value, status=answered.status, reason=answered.reason, ms=round(elapsed * 1e3)
@@ -133,22 +93,22 @@ class Receiver:
                 return await self._hook(door, argument, scope, headers, receive)
             return await self._sdk(door, argument, scope, headers, receive)
         except NotAllowed as no:
-            return _refusal(_STATUS[no.reason], no.reason, no.detail)
+            return refusal(STATUS[no.reason], no.reason, no.detail)
         except TooLarge as no:
-            return _refusal(413, Reason.TOO_LARGE, str(no), [(b"connection", b"close")])
+            return refusal(413, Reason.TOO_LARGE, str(no), [(b"connection", b"close")])
         except TooSlow as no:
-            return _refusal(408, Reason.TRUNCATED_BODY, str(no), [(b"connection", b"close")])
+            return refusal(408, Reason.TRUNCATED_BODY, str(no), [(b"connection", b"close")])
         except MalformedPayload as bad:
-            return _refusal(_STATUS.get(bad.reason, 400), bad.reason, bad.detail)
+            return refusal(STATUS.get(bad.reason, 400), bad.reason, bad.detail)
         except SpoolFull:
-            return _refusal(503, Reason.SPOOL_FULL, "the spool is full; send it again later", [RETRY_AFTER])
+            return refusal(503, Reason.SPOOL_FULL, "the spool is full; send it again later", [RETRY_AFTER])
         except (SpoolBroken, TimeoutError):
-            return _refusal(
+            return refusal(
                 503, Reason.SPOOL_FULL, "the disk did not answer in time; send it again later", [RETRY_AFTER]
             )
         except Exception:
             log.exception("a request could not be answered")
-            return _refusal(503, Reason.INTERNAL, "errhouse failed; send it again later", [RETRY_AFTER])
+            return refusal(503, Reason.INTERNAL, "errhouse failed; send it again later", [RETRY_AFTER])
 
     async def _hook(self, door: Door, argument: str, scope: Scope, headers: dict[str, str], receive: Receive) -> Answer:
         if door is Door.LEGACY and not self._access.knows_hook(argument):
@@ -164,7 +124,7 @@ class Receiver:
         await self._keep(_payload(door, None, scope, headers, body, refusal.reason if refusal else None))
         if refusal:
             raise refusal
-        return Answer(200, b'{"accepted":1}')
+        return accepted(b'{"accepted":1}')
 
     async def _sdk(self, door: Door, argument: str, scope: Scope, headers: dict[str, str], receive: Receive) -> Answer:
         key: str | None = None
@@ -207,7 +167,7 @@ class Receiver:
         await self._keep(payload)
         if refused:
             raise refused
-        return Answer(200, _json({"id": event_id}) if event_id else b"{}", headers=[UNWANTED] if is_unwanted else [])
+        return accepted(_json({"id": event_id}) if event_id else b"{}", [UNWANTED] if is_unwanted else [])
 
     def _project(self, public_key: str, argument: str) -> int:
         project_id = self._access.project_of(public_key)
@@ -275,28 +235,6 @@ def _own_id(payload: Payload) -> str | None:
         return event_id_of_body(raw_events(payload)[0]).hex
     except (MalformedPayload, IndexError):
         return None
-
-
-def _refusal(status: int, reason: Reason, detail: str, headers: Headers | None = None) -> Answer:
-    body = _json({"detail": detail or reason.value, "reason": reason.value})
-    return Answer(status, body, reason.value, [(b"x-sentry-error", reason.value.encode()), *(headers or [])])
-
-
-@cache
-def _counters(door: Door, status: int, reason: str) -> tuple[Counter, Histogram, Counter]:
-    return (
-        metrics.REQUESTS.labels(door.value, status, reason),
-        metrics.ANSWER_SECONDS.labels(door.value),
-        metrics.SLOW_ANSWERS.labels(door.value),
-    )
-
-
-def _count(door: Door, answered: Answer, elapsed: float) -> None:
-    requests, seconds, slow = _counters(door, answered.status, answered.reason)
-    requests.inc()
-    seconds.observe(elapsed)
-    if elapsed >= SLOW_SECONDS:
-        slow.inc()
 
 
 @cache
