@@ -148,7 +148,7 @@ def insert_rows(connection: Connection, rows: Sequence[Row], loaded_at: datetime
     """
     Load rows over an open transaction that has taken its turn.
 
-    The caller commits, and then calls `known.remember(marks(rows))`.
+    The caller commits, and then calls `known.remember(marks(rows))`, for the rows that went in.
 
     Raises: sqlalchemy.exc.DBAPIError; `ingest.sqlstate.verdict` tells what it means.
     """

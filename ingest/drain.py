@@ -111,7 +111,8 @@ class Drain:
                 raise
             return False
         self._failures = 0
-        self._tell("ok")
+        if not did:
+            self._tell("ok")
         return did
 
     def pause(self, did: bool, should_stop: Callable[[], bool]) -> None:

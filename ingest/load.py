@@ -174,7 +174,9 @@ class Loader:
                 connection.execute(_ADD_TALLY, _tally_values(origin, at, tally))
             if position is not None:
                 _move(connection, position, at)
-        self._known.remember(marks(rows))
+        # what only a refused row told of dimensions went back with its savepoint
+        undone = {index for index, _ in refused}
+        self._known.remember(marks(each for index, each in enumerate(rows) if index not in undone))
         return tally
 
     def _insert(self, connection: Connection, rows: list[Row], now: datetime) -> tuple[Loaded, list[tuple[int, str]]]:

@@ -8,8 +8,6 @@ can answer `/metrics` for all. The folder must be named in the environment befor
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-
 REQUESTS = Counter(
     "errhouse_requests", "Requests answered, by door, HTTP status and reason code.", ["door", "status", "reason"]
 )

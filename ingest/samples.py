@@ -10,7 +10,7 @@ import hmac
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
@@ -25,6 +25,7 @@ from ingest.errors import IngestError
 from ingest.records import Door
 from models import access, projects
 from models.access import webhook_secrets
+from models.clock import now
 from models.settings import Settings
 
 PLATFORM = (
@@ -88,13 +89,9 @@ def send(engine: Engine, settings: Settings, form: str | None, url: str | None) 
     base = _base(url or own_url(settings))
     given = tuple(secret.get_secret_value() for secret in settings.WEBHOOK_SECRETS)
     secret = webhook_secrets(settings.DATA_DIR, given)[0]
-    answers: list[SampleAnswer] = []
     _post(base, None)
     with _rights(engine, settings, secret) as rights:
-        for name in names:
-            now = datetime.now(UTC)
-            answers.append(_sent(base, name, delivery(name, rights, uuid4().hex, now)))
-    return answers
+        return [_sent(base, name, delivery(name, rights, uuid4().hex, now())) for name in names]
 
 
 def own_url(settings: Settings) -> str:
@@ -162,11 +159,11 @@ def _base(url: str) -> SplitResult:
 @contextmanager
 def _rights(engine: Engine, settings: Settings, secret: str) -> Iterator[Rights]:
     """Give what a sender needs; the hook that is made for it is gone afterwards."""
-    now = datetime.now(UTC)
+    at = now()
     with engine.begin() as connection:
-        projects.ensure_one(connection, now)
+        projects.ensure_one(connection, at)
         project = next(each for each in projects.listed(connection) if each.public_key)
-        hook_key = projects.hook_added(connection, HOOK_NAME, now)
+        hook_key = projects.hook_added(connection, HOOK_NAME, at)
         _published(connection, settings)
     try:
         yield Rights(secret, hook_key, str(project.public_key), project.project_id)

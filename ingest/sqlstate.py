@@ -20,8 +20,6 @@ class Verdict(Enum):
 
 DATABASE_ERRORS = (SQLAlchemyError, OSError)
 UNSENDABLE = (TypeError, ValueError, OverflowError, struct.error)  # UnicodeEncodeError is a ValueError
-_RETRY = ("08", "40", "53", "55", "57", "58", "XX")
-_RETRY_EXACT = frozenset({"25006"})
 _BISECT = ("22", "54", "21")
 _BISECT_EXACT = frozenset({"23502", "23505", "23514"})
 _SCHEMA = ("28", "3D", "42", "3F", "0A")
@@ -31,8 +29,9 @@ def verdict(error: BaseException) -> Verdict:
     """
     Classify an error from loading.
 
-    Unknown codes are tried again: a row is set aside only when the server said that it is at fault, or when one of its
-    values could not even be sent, or our own code stumbled over it.
+    What is not listed is tried again, outages, locks, read-only standbys and codes nobody knows: a row is set aside
+    only when the server said that it is at fault, when one of its values could not even be sent, or when our own code
+    stumbled over it.
     Source: PostgreSQL documentation, appendix A; `23514` without a constraint name is ExecFindPartition's.
     """
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
@@ -43,8 +42,6 @@ def verdict(error: BaseException) -> Verdict:
         return Verdict.BISECT if type(cause).__name__ == "DataError" else Verdict.RETRY
     if state == NO_PARTITION and getattr(getattr(cause, "diag", None), "constraint_name", None) is None:
         return Verdict.PARTITION
-    if state in _RETRY_EXACT:
-        return Verdict.RETRY
     if state in _BISECT_EXACT or state.startswith(_BISECT):
         return Verdict.BISECT
     if state.startswith(_SCHEMA):

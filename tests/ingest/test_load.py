@@ -112,6 +112,15 @@ def test_a_bad_dimension_is_a_bad_row_too(database_url: str) -> None:
         assert commit(loader, made) == Tally(3, 3, 2, 0, 1, 1)
 
 
+def test_what_only_a_refused_row_told_of_dimensions_is_told_again_by_the_next(database_url: str) -> None:
+    first, second, third = (row(record(transaction=name), PROJECT, None) for name in ("/common/", "/rare/", "/rare/"))
+    with loading(database_url) as (loader, _):
+        assert commit(loader, [first, spoiled(second, *BAD_VALUES[0])]).refused == 1
+        assert commit(loader, [third]).loaded == 1
+    found = warehouse.rows(database_url, "select culprit, transaction from analytics.events order by 1")
+    assert [tuple(each.values()) for each in found] == [("/common/", "/common/"), ("/rare/", "/rare/")]
+
+
 def test_a_check_with_a_name_sets_the_row_aside_with_its_code(database_url: str) -> None:
     with loading(database_url) as (loader, engine):
         with engine.begin() as connection:
