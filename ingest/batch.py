@@ -10,13 +10,14 @@ project take turns by a transaction-level advisory lock, so two forms of one eve
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import ARRAY, Column, Connection, Table, Text, bindparam, cast, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from ingest.rows import BATCH_COLUMNS, FACT_COLUMNS, DimensionRow, Row
 from models import DIMENSIONS, DimGroup, DimProject
+from models.delta import DELTA_COLUMNS, DELTA_GROUP, DELTA_SELECT
 
 ONE_DAY = timedelta(days=1)
 KNOWN_DIMENSIONS = 200_000
@@ -32,13 +33,6 @@ COPY_BATCH = "copy batch_event from stdin (format binary)"
 # Every probe must walk an index: a fresh partition has no statistics, and the planner may think it small.
 PLAN_BY_INDEX = text("select set_config('enable_seqscan', 'off', true)")
 
-# Loaders of one project take turns, before the first row of theirs, so that two of them never wait for each other.
-TAKE_TURNS = text(
-    "select pg_advisory_xact_lock(:space, hashint8(project_id)) "
-    "from unnest(cast(:project_ids as bigint[])) as turn(project_id) order by hashint8(project_id)"
-)
-TURN_SPACE = 0x6572726C  # "errl"
-
 # Rows of doubtful time that already have a twin, wherever it lies.
 DROP_KNOWN_ODD = text(
     """
@@ -52,7 +46,8 @@ DROP_KNOWN_ODD = text(
 _FACT = ", ".join(name for name, _ in FACT_COLUMNS)
 _FRESH = ", ".join(f"b.{name}::jsonb" if kind == "jsonb" else f"b.{name}" for name, kind in FACT_COLUMNS)
 
-# The batch becomes rows: what is new goes into the fact, its payload beside it, and we are told which they were.
+# The batch becomes rows: what is new goes into the fact, its payload beside it, what it adds to the counts into the
+# deltas, and we are told which they were.
 # `offset 0` keeps each search for a twin a probe per row, whatever the planner thinks of hashing whole partitions.
 INSERT_EVENTS = text(
     f"""
@@ -71,7 +66,8 @@ INSERT_EVENTS = text(
         )
         order by b.project_id, b.occurred_at
         on conflict (project_id, event_id, occurred_at) do nothing
-        returning project_id, event_id, occurred_at, time_quality
+        returning project_id, event_id, occurred_at, received_at, loaded_at, group_key, culprit_key, environment_key,
+            release_key, user_key, level, sample_weight, handled, time_quality
     ), payload_inserted as (
         insert into warehouse.event_payload (project_id, event_id, occurred_at, codec, body)
         select i.project_id, i.event_id, i.occurred_at, b.codec, b.body
@@ -82,6 +78,9 @@ INSERT_EVENTS = text(
         insert into warehouse.event_odd_time (project_id, event_id, occurred_at)
         select project_id, event_id, occurred_at from event_inserted where time_quality <> 0
         on conflict (project_id, event_id) do nothing
+    ), delta_inserted as (
+        insert into warehouse.rollup_delta ({DELTA_COLUMNS})
+        {DELTA_SELECT} from event_inserted {DELTA_GROUP}
     )
     select project_id, event_id from event_inserted
     """  # noqa: S608 - column names are our constants
@@ -167,18 +166,13 @@ def insert_rows(connection: Connection, rows: Sequence[Row], loaded_at: datetime
     window = {"since": since, "until": until}
     inserted = {
         (project_id, event_id)
-        for project_id, event_id in connection.execute(INSERT_EVENTS, {"loaded_at": loaded_at, **window})
+        for project_id, event_id in connection.execute(
+            INSERT_EVENTS, {"loaded_at": loaded_at, "batch_id": uuid4(), **window}
+        )
     }
     twins += [row for identity, row in unique.items() if identity not in inserted]
     _fill_issues(connection, twins, window)
     return Loaded(len(inserted), len(rows) - len(inserted))
-
-
-def take_turns(connection: Connection, rows: Iterable[Row]) -> None:
-    """Wait for other loaders of these rows' projects to commit, once a transaction, before anything is inserted."""
-    project_ids = sorted({row.identity[0] for row in rows})
-    if project_ids:
-        connection.execute(TAKE_TURNS, {"space": TURN_SPACE, "project_ids": project_ids})
 
 
 def marks(rows: Iterable[Row]) -> set[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ import zstandard
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.dialects.postgresql import Insert, insert
 
-from ingest.batch import KnownDimensions, Loaded, insert_rows, marks, take_turns
+from ingest.batch import KnownDimensions, Loaded, insert_rows, marks
 from ingest.errors import Reason
 from ingest.interpret import Aside, interpret
 from ingest.records import EventRecord, Payload
@@ -26,6 +26,7 @@ from models import LoadTally, SpoolPosition
 from models.keys import dimension_key, positive
 from models.partitions import Partitions
 from models.settings import Settings
+from models.turns import take_turns
 
 ZSTD_LEVEL = 3
 GROUP_SPAN = timedelta(days=2)  # rows of one INSERT lie so close in time, so that it looks into few partitions
@@ -157,7 +158,7 @@ class Loader:
         at = self._clock()
         kept = list(asides)
         with self._engine.begin() as connection:
-            take_turns(connection, rows)
+            take_turns(connection, (each.identity[0] for each in rows))
             loaded, refused = self._insert(connection, rows, at)
             for index, why in refused:
                 kept.append(Aside(owners[index], Reason.ROW_REFUSED, f"PostgreSQL refused the row ({why}).", True))

@@ -1,7 +1,7 @@
 """What is stored, where it is, and how to reach it. Imports no other room."""
 
 from models.base import Base
-from models.bookkeeping import LoadTally, SetAside, SpoolPosition
+from models.bookkeeping import AnalystProject, LoadTally, PayloadDictionary, Removal, SetAside, SpoolPosition
 from models.dimensions import (
     DIMENSIONS,
     DimClient,
@@ -17,16 +17,32 @@ from models.dimensions import (
     DimUser,
 )
 from models.event import EventOddTime, EventPayload, FactEvent
+from models.issue import DimIssue, IssueChange
 from models.project import DimProject, Hook, ProjectKey
+from models.report_run import ReportRun
+from models.rollup import (
+    ROLLUP_DELTA,
+    RebuildDue,
+    RollupDay,
+    RollupDayCulprit,
+    RollupDayUser,
+    RollupGroup,
+    RollupHour,
+    RollupHourGroup,
+    RollupRelease,
+)
 
 __all__ = [
     "DIMENSIONS",
+    "ROLLUP_DELTA",
+    "AnalystProject",
     "Base",
     "DimClient",
     "DimCulprit",
     "DimEnvironment",
     "DimException",
     "DimGroup",
+    "DimIssue",
     "DimLogger",
     "DimProject",
     "DimRelease",
@@ -38,8 +54,20 @@ __all__ = [
     "EventPayload",
     "FactEvent",
     "Hook",
+    "IssueChange",
     "LoadTally",
+    "PayloadDictionary",
     "ProjectKey",
+    "RebuildDue",
+    "Removal",
+    "ReportRun",
+    "RollupDay",
+    "RollupDayCulprit",
+    "RollupDayUser",
+    "RollupGroup",
+    "RollupHour",
+    "RollupHourGroup",
+    "RollupRelease",
     "SetAside",
     "SpoolPosition",
 ]

@@ -4,11 +4,11 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, Integer, LargeBinary
+from sqlalchemy import REAL, BigInteger, Index, Integer, LargeBinary, SmallInteger
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Instant, Key, described
+from models.base import PROJECT_ID, Base, Instant, Key, described
 
 
 class SpoolPosition(Base):
@@ -20,6 +20,9 @@ class SpoolPosition(Base):
     spool_id: Mapped[UUID] = mapped_column(primary_key=True, comment="The spool's own id; a new folder has a new one.")
     segment: Mapped[int] = mapped_column(BigInteger, comment="Number of the segment file.")
     byte_offset: Mapped[int] = mapped_column(BigInteger, comment="First byte in it that is not loaded.")
+    record_count: Mapped[int] = mapped_column(
+        BigInteger, server_default="0", comment="Records before it, since the spool was made; see `errhouse db audit`."
+    )
     updated_at: Mapped[Instant] = mapped_column(comment="When the loader last moved it.")
 
 
@@ -41,6 +44,60 @@ class LoadTally(Base):
     duplicate_count: Mapped[int] = mapped_column(BigInteger, comment="Events that had a row already.")
     refused_count: Mapped[int] = mapped_column(BigInteger, comment="Events that could not become a row; set aside.")
     set_aside_count: Mapped[int] = mapped_column(BigInteger, comment="Payloads set aside, whole or for one event.")
+    issue_change_count: Mapped[int] = mapped_column(
+        BigInteger, server_default="0", comment="Changes of issues told, new or met again."
+    )
+
+
+class Removal(Base):
+    """
+    Grain: one removal of events, or payloads alone, on purpose. Written with the removal, by `db maintain` and others.
+
+    The audit adds them up: events loaded = events there + events removed.
+    """
+
+    __tablename__ = "removal"
+    __table_args__ = (described("Events and payloads removed on purpose: why, of which days, and how many."),)
+
+    removal_id: Mapped[UUID] = mapped_column(primary_key=True, comment="The removal's own id.")
+    removed_at: Mapped[Instant] = mapped_column(comment="When.")
+    reason: Mapped[str] = mapped_column(comment="retention, archive or delete.")
+    project_id: Mapped[int | None] = mapped_column(BigInteger, comment="Project; null for all of them.")
+    first_on: Mapped[date] = mapped_column(comment="First UTC day whose events are not all there any more.")
+    end_on: Mapped[date] = mapped_column(comment="First UTC day after them.")
+    event_count: Mapped[int] = mapped_column(BigInteger, comment="Events removed.")
+    payload_count: Mapped[int] = mapped_column(BigInteger, comment="Payloads removed.")
+
+
+class PayloadDictionary(Base):
+    """
+    Grain: one zstd dictionary. Written by `db maintain`; kept as long as a payload is compressed with it.
+
+    It is trained on payloads without their users: nothing that tells a person may get into it.
+    """
+
+    __tablename__ = "payload_dictionary"
+    __table_args__ = (described("Dictionaries that payloads are compressed with; event_payload.codec names one."),)
+
+    codec: Mapped[int] = mapped_column(
+        SmallInteger, primary_key=True, autoincrement=False, comment="1 and up; 0 stands for no dictionary."
+    )
+    trained_at: Mapped[Instant] = mapped_column(comment="When it was made.")
+    sample_count: Mapped[int] = mapped_column(Integer, comment="Payloads it was trained on.")
+    gain: Mapped[float] = mapped_column(
+        REAL, comment="Size of payloads it was not trained on, with it, as a part of their size with the one before."
+    )
+    body: Mapped[bytes] = mapped_column(LargeBinary, comment="The dictionary.")
+
+
+class AnalystProject(Base):
+    """Grain: one role and a project it may read. Written by `errhouse db roles`; asked by row-level security."""
+
+    __tablename__ = "analyst_project"
+    __table_args__ = (described("Which role may read which project, once row-level security is on."),)
+
+    role_name: Mapped[str] = mapped_column(primary_key=True, comment="Role of the database; its members may read too.")
+    project_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False, comment=PROJECT_ID)
 
 
 class SetAside(Base):

@@ -5,6 +5,7 @@ Every key is a hash of its description (`models.keys`), so no look-up stands bet
 replica makes the same key. Rows are written by `ingest.load`, on first sight, and do not change unless it is said.
 """
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, Index, PrimaryKeyConstraint
@@ -174,7 +175,11 @@ class DimStack(Dimension, Base):
 
 
 class DimGroup(Dimension, Base):
-    """Grain: one grouping hash. `issue_id` is filled when a form tells it; nothing else changes."""
+    """
+    Grain: one grouping hash. `issue_id` follows what the latest event told, by its own time; nothing else changes.
+
+    So a merge of issues moves groups from issue to issue, and never an event.
+    """
 
     __tablename__ = "dim_group"
     KEY, ATTRIBUTES = "group_key", ("group_hash",)
@@ -193,6 +198,7 @@ class DimGroup(Dimension, Base):
     group_key: Mapped[Key] = mapped_column(comment=HASH, sort_order=-1)
     group_hash: Mapped[str] = mapped_column(comment="Grouping hash: Sentry's own where it was told, else ours.")
     issue_id: Mapped[int | None] = mapped_column(BigInteger, comment="Sentry's id of the issue, where it was told.")
+    issue_told_at: Mapped[datetime | None] = mapped_column(comment="When the event that told issue_id occurred.")
     type: Mapped[str] = mapped_column(comment="Kind of event: error, default or csp.")
     title: Mapped[str] = mapped_column(comment="Title of the first event.")
     culprit: Mapped[str] = mapped_column(comment="Culprit of the first event.")

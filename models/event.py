@@ -88,7 +88,9 @@ class EventPayload(Base):
     occurred_at: Mapped[Instant] = mapped_column(comment="As in fact_event; the partition column.")
     event_id: Mapped[UUID] = mapped_column(comment="As in fact_event.")
     project_id: Mapped[Key] = mapped_column(comment=PROJECT_ID)
-    codec: Mapped[int] = mapped_column(SmallInteger, comment="How body is compressed: 0 zstd without a dictionary.")
+    codec: Mapped[int] = mapped_column(
+        SmallInteger, comment="How body is compressed: zstd with this dictionary of payload_dictionary, 0 without."
+    )
     body: Mapped[bytes] = mapped_column(LargeBinary, comment="The event's JSON, compressed as codec says.")
 
 

@@ -1,5 +1,5 @@
 """
-Partitions of the fact and its payloads: made ahead and on demand, one level, by range of `occurred_at`.
+Partitions of the fact, its payloads and the rollups: made ahead and on demand, one level, by range of their time.
 
 Bounds are UTC midnights and names end in `_pYYYY_MM_DD` of the first day, so that other tools for time partitions can
 take over. There is no DEFAULT partition: one would hold rows that block the making of the right one.
@@ -14,7 +14,26 @@ from sqlalchemy import Connection, Engine, text
 from models.base import WAREHOUSE
 
 PARTITION_LOCK = 0x65727268706172  # "errhpar": one maker of partitions at a time
-PARENTS = ("fact_event", "event_payload")
+MONTH = 0  # in place of a number of days
+
+
+class Parent(NamedTuple):
+    """A partitioned table: the column its partitions are ranges of, and how many days one holds; None: as is set."""
+
+    name: str
+    column: str
+    days: int | None
+
+
+EVENTS = (Parent("fact_event", "occurred_at", None), Parent("event_payload", "occurred_at", None))
+ROLLUPS = (
+    Parent("rollup_hour", "hour", MONTH),
+    Parent("rollup_day", "day", MONTH),
+    Parent("rollup_day_culprit", "day", MONTH),
+)
+GROUP_HOURS = Parent("rollup_hour_group", "hour", 7)
+PARENTS = (*EVENTS, *ROLLUPS, GROUP_HOURS)
+
 MONDAY = date(1970, 1, 5)
 LAST_DAY = date(9999, 12, 31)
 
@@ -28,12 +47,16 @@ class Leaf(NamedTuple):
 
 def leaf_for(day: date, days: int, taken: Iterable[Leaf]) -> Leaf:
     """
-    Give the partition a day belongs to: `days` long and aligned to Mondays, else the one day where that would overlap.
+    Give the partition a day belongs to, or the one day where that would overlap.
 
-    Takes: a day that lies in none of `taken`.
+    Takes: a day that lies in none of `taken`; `days`, of which periods are aligned to Mondays, or MONTH.
     """
-    first = MONDAY + timedelta(days=(day - MONDAY).days // days * days)
-    end = first + timedelta(days=days) if (LAST_DAY - first).days >= days else LAST_DAY
+    if days == MONTH:
+        first = day.replace(day=1)
+        end = (first + timedelta(days=31)).replace(day=1) if (LAST_DAY - first).days > 31 else LAST_DAY
+    else:
+        first = MONDAY + timedelta(days=(day - MONDAY).days // days * days)
+        end = first + timedelta(days=days) if (LAST_DAY - first).days >= days else LAST_DAY
     if any(first < leaf.end and leaf.first < end for leaf in taken):
         return Leaf(day, day + timedelta(days=1))
     return Leaf(first, end)
@@ -80,11 +103,8 @@ class Partitions:
         wanted = sorted(set(days) - self._known)
         if not wanted:
             return 0
-        made = 0
         with self._engine.begin() as connection:
-            connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": PARTITION_LOCK})
-            for parent in PARENTS:
-                made += self._ensure_parent(connection, parent, wanted)
+            made = ensure(connection, EVENTS, wanted, self._days)
         self._known.update(wanted)
         return made
 
@@ -92,32 +112,40 @@ class Partitions:
         """Make the partitions from yesterday up to `ahead_days` from now; run at start and now and then."""
         return self.ensure(today + timedelta(days=offset) for offset in range(-1, ahead_days + 1))
 
-    def _ensure_parent(self, connection: Connection, parent: str, wanted: list[date]) -> int:
-        taken = leaves(connection, parent)
-        made = 0
-        for day in wanted:
+
+def ensure(connection: Connection, parents: Iterable[Parent], days: Iterable[date], event_days: int = 7) -> int:
+    """
+    Make what is missing for these days, in the caller's transaction; return how many were made.
+
+    Takes: `event_days`, the days in one partition of a parent that does not say it itself.
+    """
+    connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": PARTITION_LOCK})
+    made = 0
+    for parent in parents:
+        taken = leaves(connection, parent.name)
+        for day in sorted(set(days)):
             if any(leaf.first <= day < leaf.end for leaf in taken):
                 continue
-            leaf = leaf_for(day, self._days, taken)
+            leaf = leaf_for(day, event_days if parent.days is None else parent.days, taken)
             _make(connection, parent, leaf)
             taken.append(leaf)
             made += 1
-        return made
+    return made
 
 
-def _make(connection: Connection, parent: str, leaf: Leaf) -> None:
+def _make(connection: Connection, parent: Parent, leaf: Leaf) -> None:
     """
     Make one partition beside its parent, then attach it: that locks the parent lightly, `PARTITION OF` fully.
 
     DDL takes no parameters: name and bounds come from a date, never from input.
     """
-    name = f"{WAREHOUSE}.{parent}_p{leaf.first:%Y_%m_%d}"
+    name = f"{WAREHOUSE}.{parent.name}_p{leaf.first:%Y_%m_%d}"
     first, end = _midnight(leaf.first), _midnight(leaf.end)
-    inside = f"occurred_at >= '{first}' and occurred_at < '{end}'"
+    inside = f"{parent.column} >= '{first}' and {parent.column} < '{end}'"
     run = connection.exec_driver_sql
-    run(f"create table {name} (like {WAREHOUSE}.{parent} including all)")
+    run(f"create table {name} (like {WAREHOUSE}.{parent.name} including all)")
     run(f"alter table {name} add constraint in_bounds check ({inside})")
-    run(f"alter table {WAREHOUSE}.{parent} attach partition {name} for values from ('{first}') to ('{end}')")
+    run(f"alter table {WAREHOUSE}.{parent.name} attach partition {name} for values from ('{first}') to ('{end}')")
     run(f"alter table {name} drop constraint in_bounds")
 
 

@@ -1,6 +1,6 @@
 """Projects, and who may send to them."""
 
-from sqlalchemy import BigInteger, Index
+from sqlalchemy import BigInteger, Computed, Index, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import PROJECT_ID, Base, Instant, described
@@ -14,7 +14,11 @@ class DimProject(Base):
     """
 
     __tablename__ = "dim_project"
-    __table_args__ = (Index(None, "slug"), described("Projects; slug and name follow what the last form told."))
+    __table_args__ = (
+        Index(None, "slug"),
+        Index(None, "label"),
+        described("Projects; slug and name follow what the last form told."),
+    )
 
     project_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False, comment=PROJECT_ID)
     slug: Mapped[str | None] = mapped_column(comment="Sentry's short name, where it was told.")
@@ -23,6 +27,16 @@ class DimProject(Base):
         server_default="true", comment="Whether Sentry's default scrubbing rules are applied before loading."
     )
     created_at: Mapped[Instant] = mapped_column(comment="When errhouse first heard of the project.")
+    label: Mapped[str] = mapped_column(
+        Computed("coalesce(slug, name, project_id::text)", persisted=True),
+        comment="What views call the project: its slug or name where known, else its id.",
+    )
+    event_retention_days: Mapped[int | None] = mapped_column(
+        Integer, comment="Days its events are kept, where it is less than EVENT_RETENTION_DAYS."
+    )
+    payload_retention_days: Mapped[int | None] = mapped_column(
+        Integer, comment="Days its payloads are kept, where it is less than PAYLOAD_RETENTION_DAYS."
+    )
 
 
 class ProjectKey(Base):

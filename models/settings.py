@@ -93,6 +93,12 @@ class Settings(BaseSettings):
         0, ge=0, description="Days for which events are kept after they occurred; 0 keeps them for ever."
     )
     ROLLUP_RETENTION_DAYS: int = Field(0, ge=0, description="Days for which rollups are kept; 0 keeps them for ever.")
+    HOUR_GROUP_RETENTION_DAYS: int = Field(
+        14, ge=1, le=366, description="Days for which the hourly counts of single issues are kept."
+    )
+    FOLD_SECONDS: float = Field(
+        5, gt=0, le=3600, description="Seconds between two foldings of what was loaded into the rollups."
+    )
     PARTITION_DAYS: int = Field(
         7,
         description="Days in one partition of the fact: 7 up to about a million events a day, 1 above. "

@@ -10,12 +10,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from ingest.batch import KnownDimensions, insert_rows, marks, take_turns
+from ingest.batch import KnownDimensions, insert_rows, marks
 from ingest.load import Loader
 from ingest.records import Payload, TimeQuality
 from ingest.rows import Row, row
 from models.engine import engine_for
 from models.partitions import Partitions
+from models.turns import take_turns
 from tests.support import warehouse
 from tests.support.builders import event
 from tests.support.loading import NOON, PROJECT, Clock, legacy, loading, read, record, sdk, store, told, webhook
@@ -135,7 +136,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 def insert(engine: Engine, rows: list[Row], known: KnownDimensions) -> tuple[int, int]:
     with engine.begin() as connection:
-        take_turns(connection, rows)
+        take_turns(connection, (row.identity[0] for row in rows))
         return insert_rows(connection, rows, NOON, known)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from models.engine import engine_for
-from models.partitions import MONDAY, PARENTS, Leaf, Partitions, leaf_for, leaves
+from models.partitions import EVENTS, MONDAY, Leaf, Partitions, leaf_for, leaves
 from tests.support.server import ROOT
 
 DAY = timedelta(days=1)
@@ -77,8 +77,8 @@ def test_whatever_the_length_was_changed_to_partitions_never_overlap(asked: list
 
 def test_names_and_bounds_are_those_other_tools_know(engine: Engine, database_url: str) -> None:
     made = Partitions(engine, 7).ensure([TUESDAY])
-    assert made == len(PARENTS)
-    for parent in PARENTS:
+    assert made == len(EVENTS)
+    for parent in (each.name for each in EVENTS):
         assert children(database_url, parent) == [
             (
                 f"{parent}_p2026_11_23",
@@ -123,7 +123,7 @@ def test_days_and_weeks_live_side_by_side(engine: Engine, database_url: str) -> 
 
 def test_what_is_there_is_asked_for_once(engine: Engine) -> None:
     partitions = Partitions(engine, 7)
-    assert partitions.ensure_ahead(TUESDAY, 14) == 3 * len(PARENTS)
+    assert partitions.ensure_ahead(TUESDAY, 14) == 3 * len(EVENTS)
     assert partitions.ensure_ahead(TUESDAY, 14) == 0
     engine.dispose()
     assert partitions.ensure([TUESDAY]) == 0
@@ -162,7 +162,7 @@ def test_eight_processes_that_make_the_same_partitions_make_them_once_without_an
     said = [maker.communicate(timeout=120)[1] for maker in makers]
     assert [(maker.returncode, words) for maker, words in zip(makers, said, strict=True)] == [(0, "")] * PROCESSES
     firsts = [date(2026, 1, 5) + timedelta(weeks=10 * n + week) for n in range(ROUNDS) for week in (0, 1, 2)]
-    for parent in PARENTS:
+    for parent in (each.name for each in EVENTS):
         found = children(database_url, parent)
         assert [name for name, *_ in found] == [f"{parent}_p{first:%Y_%m_%d}" for first in firsts]
         assert not [bound for _, bound, *_ in found if "DEFAULT" in bound]
