@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
+from models.ownership import as_owner
 from models.partitions import GROUP_HOURS, ROLLUPS, ensure
 from models.rollup import SKETCH_USERS
 
@@ -181,7 +182,10 @@ def fold_all(engine: Engine, today: date, group_hour_days: int) -> int:
     while moved := fold(engine, today, group_hour_days):
         total += moved
     if total:
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with (
+            engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+            as_owner(connection, local=False),
+        ):
             connection.execute(text("vacuum (skip_locked) warehouse.rollup_delta"))
     return total
 
