@@ -8,7 +8,7 @@ replica makes the same key. Rows are written by `ingest.load`, on first sight, a
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Index, PrimaryKeyConstraint
+from sqlalchemy import BigInteger, Computed, Index, PrimaryKeyConstraint
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
@@ -192,6 +192,7 @@ class DimGroup(Dimension, Base):
         return (
             PrimaryKeyConstraint("project_id", "group_key"),
             Index(None, "project_id", "issue_id"),
+            Index(None, "project_id", "public_issue_id"),
             {"comment": cls.COMMENT},
         )
 
@@ -199,6 +200,11 @@ class DimGroup(Dimension, Base):
     group_hash: Mapped[str] = mapped_column(comment="Grouping hash: Sentry's own where it was told, else ours.")
     issue_id: Mapped[int | None] = mapped_column(BigInteger, comment="Sentry's id of the issue, where it was told.")
     issue_told_at: Mapped[datetime | None] = mapped_column(comment="When the event that told issue_id occurred.")
+    public_issue_id: Mapped[int] = mapped_column(
+        BigInteger,
+        Computed("coalesce(issue_id, group_key & 9223372036854775807)", persisted=True),
+        comment="What views call the issue: issue_id where it was told, else group_key without its sign.",
+    )
     type: Mapped[str] = mapped_column(comment="Kind of event: error, default or csp.")
     title: Mapped[str] = mapped_column(comment="Title of the first event.")
     culprit: Mapped[str] = mapped_column(comment="Culprit of the first event.")
