@@ -110,6 +110,8 @@ FILL_ODD_ISSUES = text(
     """
 )
 
+ERASURE_COUNT = text("select count(*) from warehouse.erasure")
+
 
 class Loaded(NamedTuple):
     """What became of a batch: how many rows are new, and how many events had one already."""
@@ -127,6 +129,14 @@ class KnownDimensions:
 
     def __init__(self) -> None:
         self._known: set[tuple[Any, ...]] = set()
+        self._erasure_count = 0
+
+    def heed_erasures(self, connection: Connection) -> None:
+        """Forget, if rows were erased since the last time; ask when the turn is taken, so that none comes between."""
+        count = connection.execute(ERASURE_COUNT).scalar_one()
+        if count != self._erasure_count:
+            self.forget()
+            self._erasure_count = count
 
     def forget(self) -> None:
         """Trust nothing: the database may be another one."""
@@ -157,7 +167,7 @@ def insert_rows(connection: Connection, rows: Sequence[Row], loaded_at: datetime
     twins = [row for row in rows if unique.setdefault(row.identity, row) is not row]
     since = min(row.occurred_at for row in rows) - ONE_DAY
     until = max(row.occurred_at for row in rows) + ONE_DAY
-    _insert_dimensions(connection, rows, loaded_at, known)
+    insert_dimensions(connection, rows, loaded_at, known)
     connection.execute(BATCH_TABLE)
     _copy(connection, unique.values())
     connection.execute(PLAN_BY_INDEX)
@@ -203,9 +213,8 @@ def _fill_issues(connection: Connection, twins: Sequence[Row], window: dict[str,
         connection.execute(FILL_ODD_ISSUES, issues)
 
 
-def _insert_dimensions(
-    connection: Connection, rows: Sequence[Row], loaded_at: datetime, known: KnownDimensions
-) -> None:
+def insert_dimensions(connection: Connection, rows: Sequence[Row], loaded_at: datetime, known: KnownDimensions) -> None:
+    """Send what the rows tell of dimensions, groups and projects, but for what is `known` to be committed."""
     unknown = known.unknown(marks(rows))
     if not unknown:
         return

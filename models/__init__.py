@@ -1,7 +1,7 @@
 """What is stored, where it is, and how to reach it. Imports no other room."""
 
 from models.base import Base
-from models.bookkeeping import AnalystProject, LoadTally, PayloadDictionary, Removal, SetAside, SpoolPosition
+from models.bookkeeping import AnalystProject, Erasure, LoadTally, PayloadDictionary, Removal, SetAside, SpoolPosition
 from models.dimensions import (
     DIMENSIONS,
     DimClient,
@@ -50,6 +50,7 @@ __all__ = [
     "DimStack",
     "DimTransaction",
     "DimUser",
+    "Erasure",
     "EventOddTime",
     "EventPayload",
     "FactEvent",

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import REAL, BigInteger, Index, Integer, LargeBinary, SmallInteger
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import PROJECT_ID, Base, Instant, Key, described
@@ -67,6 +67,30 @@ class Removal(Base):
     end_on: Mapped[date] = mapped_column(comment="First UTC day after them.")
     event_count: Mapped[int] = mapped_column(BigInteger, comment="Events removed.")
     payload_count: Mapped[int] = mapped_column(BigInteger, comment="Payloads removed.")
+
+
+class Erasure(Base):
+    """
+    Grain: one erasure of a person from one project, or one of the keys they had there. Written by `db erase`.
+
+    What is needed to go on after a break is here only until it is finished; the row itself stays, and tells nobody.
+    Loaders count the rows: one more, and they no longer trust what they remember of dimensions.
+    """
+
+    __tablename__ = "erasure"
+    __table_args__ = (described("Persons erased on request: when, where, and which keys stand in for theirs."),)
+
+    erasure_id: Mapped[UUID] = mapped_column(primary_key=True, comment="The erasure's own id.")
+    project_id: Mapped[int] = mapped_column(BigInteger, comment=PROJECT_ID)
+    started_at: Mapped[Instant] = mapped_column(comment="When the person's row was removed from dim_user.")
+    finished_at: Mapped[Instant | None] = mapped_column(comment="When nothing was left; null while it is under way.")
+    user_key: Mapped[int | None] = mapped_column(BigInteger, comment="The key they had; null once finished.")
+    stand_in_key: Mapped[int | None] = mapped_column(
+        BigInteger, comment="The random key that their events have instead, so that users can still be counted."
+    )
+    identifiers: Mapped[list[str] | None] = mapped_column(
+        ARRAY(TEXT), comment="What named them, to go on with after a break; null once finished."
+    )
 
 
 class PayloadDictionary(Base):

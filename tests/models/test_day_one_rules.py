@@ -92,6 +92,7 @@ def test_the_big_tables_are_all_that_grow_with_events() -> None:
     assert {table.name for table in TABLES} - {table.name for table in BIG} == {
         "analyst_project",
         "dim_project",
+        "erasure",
         "hook",
         "load_tally",
         "payload_dictionary",
