@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import structlog
-import zstandard
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.dialects.postgresql import Insert, insert
 
@@ -25,13 +24,13 @@ from ingest.sqlstate import Verdict, told, verdict
 from models import LoadTally, SpoolPosition
 from models.keys import dimension_key, positive
 from models.partitions import Partitions
+from models.payloads import Codebook
 from models.settings import Settings
 from models.turns import take_turns
 
-ZSTD_LEVEL = 3
 GROUP_SPAN = timedelta(days=2)  # rows of one INSERT lie so close in time, so that it looks into few partitions
 FOUNDED = 1 << 62  # ids of projects known by slug alone, far above any that Sentry gives
-SETTINGS_SECONDS = 5.0  # so old the memory of project settings may be
+SETTINGS_SECONDS = 5.0  # so old the memory of project settings, and of payload dictionaries, may be
 
 NO_PROJECT = "an event names no project; give it one with `errhouse load --project ID`."
 CLEAR_BATCH = text("delete from batch_event")
@@ -69,14 +68,15 @@ def positions(engine: Engine) -> dict[str, Position]:
 
 
 def move_position(engine: Engine, position: Position, at: datetime) -> None:
-    """Note how far a file is loaded, once its rows are committed."""
+    """Note how far a file is loaded, or that a spool's next segment has begun, once its rows are committed."""
     with engine.begin() as connection:
-        _move(connection, position, at)
+        _move(connection, position, at, 0)
 
 
-def _move(connection: Connection, position: Position, at: datetime) -> None:
+def _move(connection: Connection, position: Position, at: datetime, record_count: int) -> None:
+    """Move a position, past so many records."""
     values = {"spool_id": position.spool, "segment": position.segment, "byte_offset": position.offset}
-    connection.execute(_MOVE_POSITION, {**values, "updated_at": at})
+    connection.execute(_MOVE_POSITION, {**values, "record_count": record_count, "updated_at": at})
 
 
 class Loader:
@@ -92,8 +92,8 @@ class Loader:
         self._partitions = Partitions(engine, settings.PARTITION_DAYS)
         self._ahead_days = settings.PARTITIONS_AHEAD_DAYS
         self._known = KnownDimensions()
-        compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_content_size=True)
-        self._compress = compressor.compress if settings.PAYLOAD_RETENTION_DAYS else None
+        self._keeps_payloads = settings.PAYLOAD_RETENTION_DAYS > 0
+        self._codebook = Codebook()
         self._projects = _Projects({}, frozenset(), datetime.min.replace(tzinfo=UTC))
 
     def prepare(self) -> int:
@@ -114,7 +114,8 @@ class Loader:
         Takes: payloads in order; `asides` found before reading (damaged spool records); the spool position behind them.
         Raises: sqlalchemy.exc.SQLAlchemyError when nothing was committed: `ingest.sqlstate.verdict` tells what to do.
         """
-        self._refresh_projects()
+        self._refresh()
+        compress = self._codebook.compress if self._keeps_payloads else None
         rows: list[Row] = []
         kept = list(asides)
         payload_count = len(kept)
@@ -128,7 +129,7 @@ class Loader:
                 if project_id is None:
                     kept.append(Aside(payload, Reason.NO_PROJECT, NO_PROJECT, is_refused_event=True))
                     continue
-                rows.append(row(record, project_id, self._compress))
+                rows.append(row(record, project_id, compress))
                 owners.append(payload)
         self._partitions.ensure({each.occurred_at.date() for each in rows})
         try:
@@ -144,6 +145,7 @@ class Loader:
         """Forget what was remembered of the database; after an error it may be another one."""
         self._known.forget()
         self._partitions.forget()
+        self._codebook = Codebook()
         self._projects = _Projects({}, frozenset(), datetime.min.replace(tzinfo=UTC))
 
     def _commit(
@@ -174,7 +176,7 @@ class Loader:
             if tally.payloads:
                 connection.execute(_ADD_TALLY, _tally_values(origin, at, tally))
             if position is not None:
-                _move(connection, position, at)
+                _move(connection, position, at, payload_count)
         # what only a refused row told of dimensions went back with its savepoint
         undone = {index for index, _ in refused}
         self._known.remember(marks(each for index, each in enumerate(rows) if index not in undone))
@@ -223,12 +225,15 @@ class Loader:
             return record.project_id
         return self._projects.by_slug.get(slug) or positive(dimension_key("project", 0, slug)) | FOUNDED
 
-    def _refresh_projects(self) -> None:
+    def _refresh(self) -> None:
+        """Read what others may have changed meanwhile: projects, and the dictionaries of payloads."""
         now = self._clock()
         if (now - self._projects.read_at).total_seconds() < SETTINGS_SECONDS:
             return
         with self._engine.connect() as connection:
             found = connection.execute(READ_PROJECTS).all()
+            if self._keeps_payloads and not self._codebook.is_current(connection):
+                self._codebook = Codebook.read(connection)
         self._projects = _Projects(
             by_slug={slug: project_id for project_id, slug, _ in found if slug is not None},
             unscrubbed=frozenset(project_id for project_id, _, is_scrubbed in found if not is_scrubbed),
@@ -262,7 +267,10 @@ def _position_statement() -> Insert:
     statement = insert(SpoolPosition)
     return statement.on_conflict_do_update(
         index_elements=["spool_id"],
-        set_={name: statement.excluded[name] for name in ("segment", "byte_offset", "updated_at")},
+        set_={
+            **{name: statement.excluded[name] for name in ("segment", "byte_offset", "updated_at")},
+            "record_count": SpoolPosition.record_count + statement.excluded.record_count,
+        },
     )
 
 

@@ -1,6 +1,5 @@
 """EventRecord -> the row of the fact and of each dimension it points to (pure, apart from a bounded memory of keys)."""
 
-from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -9,6 +8,7 @@ import msgspec
 
 from ingest.records import EventRecord, Frame, TimeQuality
 from models.keys import dimension_key
+from models.payloads import Compress
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "fatal": 50}
 KEYS_REMEMBERED = 50_000
@@ -100,7 +100,7 @@ def _stored_title(record: EventRecord) -> str | None:
     return None if derived == record.title else record.title
 
 
-def row(record: EventRecord, project_id: int, compress: Callable[[bytes], bytes] | None) -> Row:
+def row(record: EventRecord, project_id: int, compress: Compress | None) -> Row:
     """
     Make one event's row.
 
@@ -170,8 +170,7 @@ def row(record: EventRecord, project_id: int, compress: Callable[[bytes], bytes]
             r.message,
             r.url,
             _encode_json(r.tags).decode() if r.tags else None,
-            0 if compress else None,
-            compress(r.payload) if compress else None,
+            *(compress(r.payload) if compress else (None, None)),
             r.issue_id,
         ),
         dimensions=tuple(dimensions),

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
-import zstandard
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -21,6 +20,7 @@ from ingest.interpret import interpret
 from ingest.records import Door, Payload
 from ingest.rows import BATCH_COLUMNS, row
 from models import embedded
+from models.payloads import Codebook
 from tests.bench.bench_ingest import told
 from tests.bench.events import events
 from tests.support.server import errhouse
@@ -57,7 +57,7 @@ def main() -> None:
 
 def bare_copy(url: str, bodies: list[bytes]) -> float:
     """Copy the finished rows into one bare table; give rows per second."""
-    compress = zstandard.ZstdCompressor(level=3).compress
+    compress = Codebook().compress
     now_us = int(datetime.now(UTC).timestamp() * 1e6)
     values = [
         row(interpret(Payload(now_us, Door.FILE, body, 1), lambda _: True).records[0], 1, compress).values
