@@ -8,13 +8,24 @@ take over. There is no DEFAULT partition: one would hold rows that block the mak
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
+from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, text
 
 from models.base import WAREHOUSE
+from models.ownership import as_owner
 
 PARTITION_LOCK = 0x65727268706172  # "errhpar": one maker of partitions at a time
 MONTH = 0  # in place of a number of days
+
+# Partitions whose detaching was begun and not finished.
+PENDING = text(
+    """
+    select cast(c.oid as regclass)::text, pg_get_expr(c.relpartbound, c.oid)
+    from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = cast(:parent as regclass) and i.inhdetachpending
+    """
+)
 
 
 class Parent(NamedTuple):
@@ -121,13 +132,16 @@ def ensure(connection: Connection, parents: Iterable[Parent], days: Iterable[dat
     """
     connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": PARTITION_LOCK})
     made = 0
+    wanted = sorted(set(days))
     for parent in parents:
+        _finish_detaching(connection, parent.name, wanted)
         taken = leaves(connection, parent.name)
-        for day in sorted(set(days)):
+        for day in wanted:
             if any(leaf.first <= day < leaf.end for leaf in taken):
                 continue
             leaf = leaf_for(day, event_days if parent.days is None else parent.days, taken)
-            _make(connection, parent, leaf)
+            with as_owner(connection):
+                _make(connection, parent, leaf)
             taken.append(leaf)
             made += 1
     return made
@@ -140,6 +154,7 @@ def _make(connection: Connection, parent: Parent, leaf: Leaf) -> None:
     DDL takes no parameters: name and bounds come from a date, never from input.
     """
     name = f"{WAREHOUSE}.{parent.name}_p{leaf.first:%Y_%m_%d}"
+    put_aside(connection, name)
     first, end = _midnight(leaf.first), _midnight(leaf.end)
     inside = f"{parent.column} >= '{first}' and {parent.column} < '{end}'"
     run = connection.exec_driver_sql
@@ -147,6 +162,25 @@ def _make(connection: Connection, parent: Parent, leaf: Leaf) -> None:
     run(f"alter table {name} add constraint in_bounds check ({inside})")
     run(f"alter table {WAREHOUSE}.{parent.name} attach partition {name} for values from ('{first}') to ('{end}')")
     run(f"alter table {name} drop constraint in_bounds")
+
+
+def _finish_detaching(connection: Connection, parent: str, days: list[date]) -> None:
+    """Finish what a killed `db maintain` began, where it stands in the way: a partition half detached takes no rows."""
+    for name, bound in connection.execute(PENDING, {"parent": f"{WAREHOUSE}.{parent}"}).all():
+        first, end = (date.fromisoformat(part[:10]) for part in bound.split("'")[1::2])
+        if any(first <= day < end for day in days):
+            with as_owner(connection):
+                connection.exec_driver_sql(f"alter table {WAREHOUSE}.{parent} detach partition {name} finalize")
+
+
+def put_aside(connection: Connection, name: str) -> None:
+    """
+    Give a table that was detached and waits to be dropped another name, if there is one of this name.
+
+    So a late event of its days finds the name free. The caller holds PARTITION_LOCK.
+    """
+    other = f"{name.rpartition('.')[2]}_detached_{uuid4().hex[:8]}"
+    connection.exec_driver_sql(f"alter table if exists {name} rename to {other}")
 
 
 def _midnight(day: date) -> str:
