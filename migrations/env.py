@@ -11,9 +11,10 @@ from alembic import context
 from sqlalchemy import Connection, text
 
 import models
-from models import views
+from models import migrate
 from models.base import WAREHOUSE
 from models.engine import database_url, engine_for
+from models.ownership import become_owner
 from models.settings import load_settings
 
 MIGRATION_LOCK = 0x657272686F757365  # "errhouse"
@@ -52,7 +53,9 @@ if given is not None:
     run(given)
 else:
     with database_url(load_settings()) as url, engine_for(url).connect() as connected:
+        become_owner(connected, local=False)
+        connected.commit()
         run(connected)
         if connected.execute(text("select to_regclass('warehouse.fact_event')")).scalar():
-            views.apply(connected)
+            migrate.finish(connected)
         connected.commit()

@@ -8,6 +8,7 @@ from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 WAREHOUSE = "warehouse"
 ANALYTICS = "analytics"
+VERSION_TABLE = "errhouse_schema_version"  # in schema public
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine
 
-from models import views
+from models import grants, rls, views
+from models.base import VERSION_TABLE
 from models.engine import DatabaseError, check_server, engine_for
+from models.ownership import become_owner
 
 if TYPE_CHECKING:
     from alembic.config import Config
-
-VERSION_TABLE = "errhouse_schema_version"
 
 
 def scripts() -> Path:
@@ -53,13 +53,22 @@ def upgrade(url: str, revision: str = "head") -> None:
                 raise DatabaseError(
                     f"The database has schema version {found}, which is newer than this errhouse; start a newer one."
                 )
-            connection.rollback()
+            become_owner(connection, local=False)
+            connection.commit()
             command.upgrade(config(connection), revision)
             if revision == "head":
-                views.apply(connection)
+                finish(connection)
             connection.commit()
     finally:
         engine.dispose()
+
+
+def finish(connection: Connection) -> None:
+    """Put in place what follows the tables: views, and, once there are roles, their rights and policies."""
+    views.apply(connection)
+    if grants.is_owner(connection):
+        grants.renew(connection)
+        rls.renew(connection)
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -69,6 +78,8 @@ def downgrade(url: str, revision: str) -> None:
     engine = engine_for(url, application="errhouse migrate")
     try:
         with engine.connect() as connection:
+            become_owner(connection, local=False)
+            connection.commit()
             command.downgrade(config(connection), revision)
             connection.commit()
     finally:
