@@ -60,6 +60,11 @@ create aggregate warehouse.users_merged(bigint[]) (
     finalfunc = warehouse.users_lowest, parallel = safe
 )
 """
+HEAPED = """
+create aggregate warehouse.users_heaped(bigint[]) (
+    sfunc = warehouse.users_gathered, stype = bigint[], combinefunc = warehouse.users_gathered, parallel = safe
+)
+"""
 DAYS_THERE = """
 insert into warehouse.rebuild_due (day)
 select generate_series(bounds[1]::date, bounds[2]::date - 1, '1 day')::date
@@ -187,14 +192,40 @@ def upgrade() -> None:
             "received_at", sa.DateTime(timezone=True), nullable=False, comment="When errhouse accepted the webhook."
         ),
         sa.Column(
-            "action", sa.Text(), nullable=False, comment="created, resolved, unresolved, assigned or archived, as told."
+            "action",
+            sa.Text(),
+            nullable=False,
+            comment="created, resolved, unresolved, assigned, archived; also other types of activity alerts, as told.",
         ),
         sa.Column("status", sa.Text(), nullable=True, comment="Status after it."),
         sa.Column("substatus", sa.Text(), nullable=True, comment="Substatus after it."),
         sa.Column("priority", sa.Text(), nullable=True, comment="Priority after it."),
         sa.Column("assignee", sa.Text(), nullable=True, comment="Kind and id of who it is assigned to after it."),
-        sa.Column("codec", sa.SmallInteger(), nullable=False, comment="How body is compressed, as in event_payload."),
-        sa.Column("body", sa.LargeBinary(), nullable=False, comment="The webhook's JSON, scrubbed and compressed."),
+        sa.Column("short_id", sa.Text(), nullable=True, comment="Sentry's short name, as told then."),
+        sa.Column("title", sa.Text(), nullable=True, comment="Title of the issue, as told then."),
+        sa.Column("culprit", sa.Text(), nullable=True, comment="Culprit of the issue, as told then."),
+        sa.Column("level", sa.Text(), nullable=True, comment="Level of the issue, as told then."),
+        sa.Column(
+            "first_seen_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When Sentry first saw the issue, as told then.",
+        ),
+        sa.Column(
+            "last_seen_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When Sentry had last seen the issue then.",
+        ),
+        sa.Column("is_unhandled", sa.Boolean(), nullable=True, comment="Whether the program did not catch it."),
+        sa.Column("url", sa.Text(), nullable=True, comment="Address of the issue in Sentry."),
+        sa.Column("codec", sa.SmallInteger(), nullable=True, comment="How body is compressed, as in event_payload."),
+        sa.Column(
+            "body",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="The webhook's JSON without persons, scrubbed, compressed; null where none is kept.",
+        ),
         sa.PrimaryKeyConstraint("project_id", "issue_id", "changed_at", "action", name=op.f("pk_issue_change")),
         schema="warehouse",
         comment="What happened to issues, in the order of their own times, whatever the order of arrival.",
@@ -731,7 +762,7 @@ def upgrade() -> None:
             "issue_told_at",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="When the event that told issue_id occurred.",
+            comment="When the event occurred that moved the group to issue_id: the first that told it, not the last.",
         ),
         schema="warehouse",
     )
@@ -828,12 +859,14 @@ def upgrade() -> None:
     op.execute(LOWEST)
     op.execute(COUNTED)
     op.execute(MERGED)
+    op.execute(HEAPED)
     # what was loaded before there were rollups is counted by `errhouse db maintain`, a day at a time
     op.execute(DAYS_THERE)
 
 
 def downgrade() -> None:
     op.execute("drop schema if exists analytics cascade")  # an older errhouse makes its own views again
+    op.execute("drop aggregate warehouse.users_heaped(bigint[])")
     op.execute("drop aggregate warehouse.users_merged(bigint[])")
     op.execute("drop function warehouse.users_counted(bigint[])")
     op.execute("drop function warehouse.users_lowest(bigint[])")

@@ -1,48 +1,22 @@
-"""
-The views analysts are promised: schema `analytics`, nothing but views.
+"""analytics.events: one row per event, with the names behind its keys."""
 
-Each is declared once here; the database's comments, `analytics.data_dictionary` and the docs are made from it.
-Columns are only ever appended; anything else is a new `…_v2` view.
-"""
+from models.views.view import INSTANT, LEVEL, PROJECT, PROJECT_ID, Column, View, level_word
 
-from hashlib import sha256
-from typing import NamedTuple
-
-from sqlalchemy import Connection, text
-
-from models.base import ANALYTICS
-
-
-class Column(NamedTuple):
-    """One promised column: its name, its type as PostgreSQL prints it, and a sentence."""
-
-    name: str
-    type: str
-    comment: str
-
-
-class View(NamedTuple):
-    """One promised view: `sql` gives exactly `columns`, in their order."""
-
-    name: str
-    comment: str
-    sql: str
-    columns: tuple[Column, ...]
-
+SOURCES = ("webhook_platform", "webhook_legacy", "service_hook", "sdk", "rest", "file")
+TIME_QUALITIES = ("exact", "missing", "too_old", "future", "drifted")
 
 EVENTS = View(
     "events",
     "One row per error event, whatever form brought it. All instants are UTC.",
-    """
+    f"""
     select
         e.event_id,
         e.project_id,
-        coalesce(p.slug, p.name, e.project_id::text) as project,
+        p.label as project,
         e.occurred_at,
         e.received_at,
         e.loaded_at,
-        case e.level when 50 then 'fatal' when 40 then 'error' when 30 then 'warning' when 20 then 'info'
-            when 10 then 'debug' end as level,
+        {level_word("e.level")} as level,
         coalesce(c.culprit, '') as culprit,
         coalesce(
             e.title,
@@ -80,14 +54,16 @@ EVENTS = View(
         t.method,
         e.http_status::int as http_status,
         e.trace_id,
-        coalesce(g.issue_id, e.group_key & 9223372036854775807) as issue_id,
+        g.public_issue_id as issue_id,
         g.fingerprint,
-        coalesce(e.tags, '{}'::jsonb) as tags,
+        coalesce(e.tags, '{{}}'::jsonb) as tags,
         f.top_frame,
         case e.source when 1 then 'webhook_platform' when 2 then 'webhook_legacy' when 3 then 'service_hook'
             when 4 then 'sdk' when 5 then 'rest' when 6 then 'file' end as source,
         case e.time_quality when 0 then 'exact' when 1 then 'missing' when 2 then 'too_old' when 3 then 'future'
-            when 4 then 'drifted' end as time_quality
+            when 4 then 'drifted' end as time_quality,
+        e.stack_key as stack_id,
+        e.group_key as group_id
     from warehouse.fact_event e
     left join warehouse.dim_project p on p.project_id = e.project_id
     left join warehouse.dim_culprit c on c.project_id = e.project_id and c.culprit_key = e.culprit_key
@@ -101,22 +77,32 @@ EVENTS = View(
     left join warehouse.dim_server s on s.project_id = e.project_id and s.server_key = e.server_key
     left join warehouse.dim_stack f on f.project_id = e.project_id and f.stack_key = e.stack_key
     left join warehouse.dim_group g on g.project_id = e.project_id and g.group_key = e.group_key
-    """,
+    """,  # noqa: S608 - parts are ours
     (
-        Column("event_id", "uuid", "The sender's id of the event; with project_id it names one row, for ever."),
-        Column("project_id", "bigint", "Sentry's numeric id of the project."),
-        Column("project", "text", "Slug or name of the project where known, else its id."),
-        Column("occurred_at", "timestamp with time zone", "When the sender says it happened; see time_quality."),
-        Column("received_at", "timestamp with time zone", "When errhouse accepted it."),
-        Column("loaded_at", "timestamp with time zone", "When its row was loaded."),
-        Column("level", "text", "fatal, error, warning, info or debug."),
-        Column("culprit", "text", "Sentry's string for where it happened: the transaction, else the code; '' if none."),
-        Column("title", "text", "Sentry's title: `type: value` of an exception, else the message."),
+        Column(
+            "event_id",
+            "uuid",
+            "The sender's id of the event; with project_id it names one row, for ever.",
+            is_told=True,
+        ),
+        PROJECT_ID,
+        PROJECT,
+        Column("occurred_at", INSTANT, "When the sender says it happened; see time_quality.", is_told=True),
+        Column("received_at", INSTANT, "When errhouse accepted it.", is_told=True),
+        Column("loaded_at", INSTANT, "When its row was loaded.", is_told=True),
+        LEVEL,
+        Column(
+            "culprit",
+            "text",
+            "Sentry's string for where it happened: the transaction, else the code; '' if none.",
+            is_told=True,
+        ),
+        Column("title", "text", "Sentry's title: `type: value` of an exception, else the message.", is_told=True),
         Column("exception_type", "text", "Type of the thrown exception."),
         Column("exception_value", "text", "Its message."),
         Column("message", "text", "The log message, formatted."),
         Column("logger", "text", "The logger, where one was named."),
-        Column("platform", "text", "Sentry's platform word, such as python; `other` when unknown."),
+        Column("platform", "text", "Sentry's platform word, such as python; `other` when unknown.", is_told=True),
         Column("release", "text", "Release of the program."),
         Column("dist", "text", "Distribution: one build of the release."),
         Column("environment", "text", "Environment, such as production."),
@@ -142,67 +128,31 @@ EVENTS = View(
         Column("trace_id", "uuid", "The trace the event belongs to."),
         Column("issue_id", "bigint", "Sentry's id of the issue where it was told, else errhouse's own for the group."),
         Column("fingerprint", "text[]", "Fingerprint, where the sender set one."),
-        Column("tags", "jsonb", "Tags as an object of strings."),
+        Column("tags", "jsonb", "Tags as an object of strings.", is_told=True),
         Column("top_frame", "text", "The innermost frame of the program's own code."),
         Column(
             "source",
             "text",
             "Form that brought the row first: webhook_platform, webhook_legacy, service_hook, sdk, rest or file.",
+            is_told=True,
+            words=SOURCES,
         ),
         Column(
             "time_quality",
             "text",
             "exact; missing, too_old or future (received_at stands in for occurred_at); drifted (a clock far off).",
+            is_told=True,
+            words=TIME_QUALITIES,
+        ),
+        Column("stack_id", "bigint", "Stack trace, as in analytics.stack_frames; null without one."),
+        Column(
+            "group_id",
+            "bigint",
+            "Group of events, as in group_ids of analytics.issues: with project_id the quickest way to an issue's last "
+            "events.",
+            is_told=True,
         ),
     ),
+    key=("project_id", "event_id"),
+    loaded_at="received_at",
 )
-
-VIEWS: tuple[View, ...] = (EVENTS,)
-
-VIEWS_LOCK = 0x6572727669657773  # "errviews": one maker of views at a time
-IN_PLACE = text(
-    """
-    select obj_description(to_regnamespace(:schema), 'pg_namespace') as said,
-        (select count(*) from pg_class c where c.relnamespace = to_regnamespace(:schema) and c.relkind = 'v') as views
-    """
-)
-
-
-def _quoted(sentence: str) -> str:
-    return "'" + sentence.replace("'", "''") + "'"
-
-
-def apply(connection: Connection) -> None:
-    """
-    Make or replace every view, with its comments; does nothing where they are as they should be.
-
-    Replacing a view waits for every query that reads it, so a command must not do it without need; which definition is
-    in place stands in the schema's comment. COMMENT and CREATE VIEW take no parameters: what stands here is our own
-    constant text, quoted.
-    """
-    run = connection.exec_driver_sql
-    connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": VIEWS_LOCK})
-    definition = sha256(repr(VIEWS).encode()).hexdigest()[:16]
-    said = f"What analysts are promised: views only, documented, stable. Definition {definition}."
-    if connection.execute(IN_PLACE, {"schema": ANALYTICS}).one() == (said, len(VIEWS)):
-        return
-    run(f"create schema if not exists {ANALYTICS}")
-    for view in VIEWS:
-        name = f"{ANALYTICS}.{view.name}"
-        run(f"create or replace view {name} as {view.sql}")
-        run(f"comment on view {name} is {_quoted(view.comment)}")
-        for column in view.columns:
-            run(f"comment on column {name}.{column.name} is {_quoted(column.comment)}")
-    run(f"comment on schema {ANALYTICS} is {_quoted(said)}")
-
-
-def columns_of(connection: Connection, view: str) -> list[tuple[str, str]]:
-    """Read a view's columns back from the database: name and type, in order."""
-    rows = connection.execute(
-        text(
-            "select attname, format_type(atttypid, atttypmod) from pg_attribute "
-            "where attrelid = cast(:view as regclass) and attnum > 0 and not attisdropped order by attnum"
-        ),
-        {"view": f"{ANALYTICS}.{view}"},
-    )
-    return [(row[0], row[1]) for row in rows]

@@ -1,0 +1,45 @@
+"""
+The views analysts are promised: schema `analytics`, nothing but views, and one aggregate to count users with.
+
+Each is declared once, in a file of its own; the database's comments, `analytics.data_dictionary`, the docs and the dbt
+sources are made from it. Columns are only ever appended; anything else is a new `…_v2` view.
+
+They are plain views that run as their owner, and every table they reach that grows with events has project_id first:
+row-level security by project rests on both. What they count is live: rollups and the deltas that are not folded yet.
+"""
+
+from sqlalchemy import Connection
+
+from models.views.catalog import DATA_DICTIONARY, SCHEMA_VERSION
+from models.views.culprits import CULPRITS_DAILY, USERS_AFFECTED_DAILY
+from models.views.errors import DAILY, HOURLY
+from models.views.events import EVENTS
+from models.views.issues import ISSUES
+from models.views.put import USERS_SAID, columns_of, put
+from models.views.quality import DATA_QUALITY
+from models.views.releases import RELEASES
+from models.views.report_runs import REPORT_RUNS
+from models.views.stacks import STACK_FRAMES
+from models.views.view import Column, View
+
+__all__ = ["EVENTS", "USERS_SAID", "VIEWS", "Column", "View", "apply", "columns_of"]
+
+VIEWS: tuple[View, ...] = (
+    EVENTS,
+    ISSUES,
+    HOURLY,
+    DAILY,
+    CULPRITS_DAILY,
+    RELEASES,
+    USERS_AFFECTED_DAILY,
+    STACK_FRAMES,
+    REPORT_RUNS,
+    DATA_QUALITY,
+    DATA_DICTIONARY,
+    SCHEMA_VERSION,
+)
+
+
+def apply(connection: Connection) -> None:
+    """Make or replace every view, with its comments; does nothing where they are as they should be."""
+    put(connection, VIEWS)
