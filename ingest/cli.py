@@ -12,6 +12,7 @@ import typer
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+import models.cli_roles  # noqa: F401 - its commands join `db`
 from ingest.errors import IngestError
 from ingest.sqlstate import told as error_told
 from models import cli as models_cli
