@@ -6,16 +6,20 @@ A spool is a folder with one writing process (receiver worker n) and one reading
     DATA_DIR/spool/<n>/            0700, every file 0600
         spool.json                 {"format": 1, "spool": "<uuid>"}; a spool that is wiped gets another uuid
         00000000000000000001.seg   segments, ids without gaps, see `ingest.spool.segment`; only the newest one grows
+        counted.json               how many records the sealed segments held, see `ingest.spool.ledger`
+        rotate                     asks the writer to begin a new segment, see `ingest.spool.rotate`
         writer.lock, reader.lock   flock, given back by the system however the process ends
         wake                       named pipe: the writer tells the reader that there is something new
         aside/                     segments of a format version this program does not know, moved here when passed
 
 The reading position is not in the folder. The loader stores it in PostgreSQL with the rows, in one transaction, and
-gives it to the reader at start; segments before a committed position are removed afterwards. Two orders make that safe:
+gives it to the reader at start; segments before a committed position are removed afterwards. Three orders make that
+safe, and countable:
 
 * a segment's name is durable before its first frame is written, and the newest segment is never removed, so that a
   position can never point into a segment whose id is given out again;
-* a frame is never written behind a torn or doubted one: the writer starts a new segment at each start and each error.
+* a frame is never written behind a torn or doubted one: the writer starts a new segment at each start and each error;
+* a segment is removed only when counted.json has counted it.
 """
 
 import re
@@ -30,11 +34,15 @@ from ingest.spool.disk import Disk
 from ingest.spool.segment import HEADER_BYTES, decode_header
 
 META = "spool.json"
+COUNTED = "counted.json"
+ROTATE = "rotate"
 WRITER_LOCK = "writer.lock"
 READER_LOCK = "reader.lock"
 WAKE = "wake"
 ASIDE = "aside"
-_OURS = frozenset({META, META + ".tmp", WRITER_LOCK, READER_LOCK, WAKE, ASIDE})
+_OURS = frozenset(
+    {META, META + ".tmp", COUNTED, COUNTED + ".tmp", ROTATE, WRITER_LOCK, READER_LOCK, WAKE, ASIDE},
+)
 _SEGMENT = re.compile(r"(\d{20})\.seg", re.ASCII)
 
 

@@ -7,11 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.spool import WRITER_LOCK, SpoolBroken, found, segment_path, segments, take
+from ingest.spool import ROTATE, WRITER_LOCK, SpoolBroken, found, segment_path, segments, take
 from ingest.spool.disk import Disk
+from ingest.spool.ledger import Ledger
 from ingest.spool.segment import HEADER_BYTES, Keys, encode, encode_header, keys
 
 RETRY_SECONDS = 0.5  # after two segments failed, so long nothing is written: each try leaves a file behind
+OLD_SECONDS = 600.0  # a segment that is older takes nothing more, so that what is loaded does not stay beside it
+IDLE_SECONDS = 900.0  # a segment that is older is followed by a new one though nothing comes
+_READS_AT_START = 2  # segments counted before the first record is taken; a crash leaves one
 
 
 @dataclass
@@ -21,7 +25,9 @@ class Segment:
     fd: int
     number: int
     keys: Keys
-    size: int
+    begun_us: int
+    size: int = HEADER_BYTES
+    records: int = 0
 
 
 class Journal:
@@ -55,12 +61,15 @@ class Journal:
         self.written_bytes = 0  # since the start, headers and frames
         try:
             self._spool = found(self._disk, folder)
-            self._last = max(segments(self._disk, folder), default=0)
+            there = segments(self._disk, folder)
+            self._ledger = Ledger(self._disk, folder, self._spool, there)
+            self._last = max((*there, self._ledger.through))
         except OSError:
             self._disk.close(self._lock)
             raise
         try:
-            self._begin()
+            self._begin(_READS_AT_START)
+            self._answer()
         except OSError:  # a full disk must not keep the receiver from starting: it answers 503 until there is room
             self._give_up()
 
@@ -83,6 +92,20 @@ class Journal:
                 self._blocked_until = time.monotonic() + RETRY_SECONDS
                 raise SpoolBroken(f"the spool {self._folder} cannot be written: {error.strerror or error}") from error
 
+    def tend(self) -> None:
+        """Do what no record waits for, once a second or so: begin a new segment where one is due, count the others."""
+        segment = self._segment
+        try:
+            is_asked = self._disk.load(self._folder / ROTATE) is not None
+            if segment is not None and segment.size > HEADER_BYTES and (is_asked or self._age(segment) >= IDLE_SECONDS):
+                self._seal(segment)
+                self._begin(1)
+            if is_asked:
+                self._answer()
+        except OSError:
+            self._give_up()
+        self._ledger.settle(1)
+
     def live(self) -> dict[int, int]:
         """List the segments that are there now, with their sizes."""
         return segments(self._disk, self._folder)
@@ -95,10 +118,12 @@ class Journal:
         self._disk.close(self._lock)
 
     def _write(self, records: Sequence[bytes]) -> None:
-        if self._segment is not None and self._segment.size >= self._segment_bytes:
-            self._disk.close(self._segment.fd)
-            self._segment = None
-        segment = self._segment or self._begin()
+        segment = self._segment
+        if segment is not None and self._is_over(segment):
+            self._seal(segment)
+            segment = self._begin(1)
+        elif segment is None:
+            segment = self._begin()
         data = encode(records, segment.keys, self._now_us())
         try:
             _append(self._disk, segment.fd, data)
@@ -109,10 +134,24 @@ class Journal:
             raise
         self._disk.sync(segment.fd)
         segment.size += len(data)
+        segment.records += len(records)
         self.written_bytes += len(data)
 
-    def _begin(self) -> Segment:
-        """Start the next segment; its name is durable before any record is in it."""
+    def _is_over(self, segment: Segment) -> bool:
+        is_old = segment.size > HEADER_BYTES and self._age(segment) >= OLD_SECONDS
+        return is_old or segment.size >= self._segment_bytes
+
+    def _age(self, segment: Segment) -> float:
+        return (self._now_us() - segment.begun_us) / 1e6
+
+    def _seal(self, segment: Segment) -> None:
+        """Leave a segment that is whole."""
+        self._segment = None
+        self._ledger.seal(segment.number, segment.records)
+        self._disk.close(segment.fd)
+
+    def _begin(self, reads: int = 0) -> Segment:
+        """Start the next segment; its name is durable before any record is in it. Then the others are counted."""
         number, fd = self._create()
         try:
             _append(self._disk, fd, encode_header(self._spool, number))
@@ -120,10 +159,12 @@ class Journal:
             self._disk.sync_folder(self._folder)
         except OSError:
             # The file stays, empty: the reader may hold it open, so its id must not be given out again.
+            self._ledger.seal(number, 0)
             self._disk.close(fd)
             raise
         self.written_bytes += HEADER_BYTES
-        self._segment = Segment(fd, number, keys(self._spool, number), HEADER_BYTES)
+        self._segment = Segment(fd, number, keys(self._spool, number), self._now_us())
+        self._ledger.settle(reads)
         return self._segment
 
     def _create(self) -> tuple[int, int]:
@@ -132,6 +173,7 @@ class Journal:
                 fd = self._disk.create(segment_path(self._folder, self._last + 1))
             except FileExistsError:  # something foreign has the name
                 self._last += 1
+                self._ledger.seal(self._last, None)
             else:
                 self._last += 1
                 return self._last, fd
@@ -140,9 +182,14 @@ class Journal:
         self.failures += 1
         self.failed_at = time.monotonic()
         if self._segment is not None:
+            self._ledger.seal(self._segment.number, None)
             with suppress(OSError):
                 self._disk.close(self._segment.fd)
             self._segment = None
+
+    def _answer(self) -> None:
+        """Tell whoever asked for a new segment that it has begun."""
+        self._disk.unlink(self._folder / ROTATE)
 
 
 def _append(disk: Disk, fd: int, data: bytes) -> None:

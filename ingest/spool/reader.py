@@ -21,6 +21,7 @@ from ingest.spool import ASIDE, READER_LOCK, WAKE, Position, foreign, identify, 
 from ingest.spool.backlog import Backlog, BacklogCounter
 from ingest.spool.bell import Ear, listen
 from ingest.spool.disk import Disk
+from ingest.spool.ledger import counted
 from ingest.spool.segment import HEADER_BYTES, VERSION, decode_header
 from ingest.spool.segment_reader import Damaged, Record, SegmentReader
 
@@ -52,6 +53,7 @@ class SpoolReader:
         self._spool = identify(self._disk, folder) or _NO_SPOOL
         self._counter = BacklogCounter(folder, self._disk)
         self._committed: Position | None = None
+        self._given: Position | None = None  # behind what was handed over last
         self._seek(position)
         if names := foreign(self._disk, folder):
             log.warning("spool holds foreign names, they are left alone", spool=str(folder), names=names[:20])
@@ -78,6 +80,8 @@ class SpoolReader:
             else:
                 self._has_more = False
                 break
+        if items:
+            self._given = items[-1].position
         self._report(items)
         return items
 
@@ -94,11 +98,13 @@ class SpoolReader:
         return wait([self], timeout)
 
     def release(self, position: Position) -> int:
-        """Remove the segments that lie wholly before a committed position; give their number."""
+        """Remove the segments that lie wholly before a committed position, and are counted; give their number."""
         if position.spool != self._spool:
             return 0
         self._committed = position
         done = [segment for segment in segments(self._disk, self._folder) if segment < position.segment]
+        if done and (known := counted(self._disk, self._folder, self._spool)):
+            done = [segment for segment in done if segment <= known.through_segment]
         for segment in done:
             path = segment_path(self._folder, segment)
             if self._is_of_this_version(path):
@@ -113,6 +119,18 @@ class SpoolReader:
     def committed(self) -> Position | None:
         """The position that was released last, or given at start and fits; None when everything is read anew."""
         return self._committed
+
+    def next_segment(self) -> Position | None:
+        """
+        Give the beginning of the newest segment, once everything before it is handed over and released.
+
+        A committed position there lets `release` remove what a spool that went idle would keep.
+        """
+        at, current = self._committed, self._current
+        if at is None or current is None or self._given not in {None, at}:
+            return None
+        is_fresh = current.number > at.segment and current.offset <= HEADER_BYTES
+        return Position(self._spool, current.number, 0) if is_fresh else None
 
     def backlog(self) -> Backlog:
         """Say what lies after the position that was released last: what is not known to be loaded."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 import msgspec
+import structlog
 
 from ingest.spool import WAKE, SpoolBroken, SpoolFull
 from ingest.spool.bell import Bell
@@ -23,9 +24,11 @@ from ingest.spool.segment import FRAME_BYTES, MAX_PAYLOAD_BYTES
 SEGMENT_BYTES = 32 * 1024 * 1024
 GROUP_BYTES = 8 * 1024 * 1024  # a group takes no further record beyond this
 DEGRADED_SECONDS = 60.0  # so long after an error the disk is not trusted
+TEND_SECONDS = 1.0  # so often the thread does what no record waits for
 _RECOUNT_SECONDS = 0.2
 _NEARLY_FULL = 0.9
 
+log = structlog.get_logger()
 _Waiting = tuple[bytes, "asyncio.Future[None]"]
 
 
@@ -143,32 +146,50 @@ class SpoolWriter:
 
     def _write_groups(self) -> None:
         """Run in the thread until there is nothing more to come."""
-        assert self._loop is not None  # noqa: S101  # the thread is started after it is set
         is_open = True
+        tend_at = time.monotonic() + TEND_SECONDS
         while is_open:
             group, is_open = self._gather()
-            if not group:
-                continue
-            error: SpoolBroken | None = None
-            try:
-                self._journal.commit([record for record, _ in group])
-            except SpoolBroken as broken:
-                error = broken
-            except Exception as unexpected:  # noqa: BLE001  # whatever it is, those who wait must hear of it
-                error = SpoolBroken(f"the spool cannot be written: {unexpected!r}")
-            try:
-                self._loop.call_soon_threadsafe(self._settle, group, error)
-            except RuntimeError:
-                break  # the loop is gone, and with it everybody who waited
-            self._bell.ring()
+            if group and not self._commit(group):
+                break
+            if is_open and time.monotonic() >= tend_at:
+                self._tend()
+                tend_at = time.monotonic() + TEND_SECONDS
         self._bell.close()
         self._journal.close()
 
+    def _commit(self, group: list[_Waiting]) -> bool:
+        """Make a group durable and have those who wait told; False when nobody is left."""
+        assert self._loop is not None  # noqa: S101  # the thread is started after it is set
+        error: SpoolBroken | None = None
+        try:
+            self._journal.commit([record for record, _ in group])
+        except SpoolBroken as broken:
+            error = broken
+        except Exception as unexpected:  # noqa: BLE001  # whatever it is, those who wait must hear of it
+            error = SpoolBroken(f"the spool cannot be written: {unexpected!r}")
+        try:
+            self._loop.call_soon_threadsafe(self._settle, group, error)
+        except RuntimeError:
+            return False  # the loop is gone, and with it everybody who waited
+        self._bell.ring()
+        return True
+
+    def _tend(self) -> None:
+        """Let the journal look after itself; whatever goes wrong with that, records are still taken."""
+        try:
+            self._journal.tend()
+        except Exception:
+            log.exception("the spool cannot be looked after")
+
     def _gather(self) -> tuple[list[_Waiting], bool]:
-        """Wait for a record and take all that are there; False when the end was among them."""
+        """Wait a while for a record and take all that are there; False when the end was among them."""
         group: list[_Waiting] = []
         size = 0
-        item = self._queue.get()
+        try:
+            item = self._queue.get(timeout=TEND_SECONDS)
+        except Empty:
+            return group, True
         while item is not None:
             group.append(item)
             size += len(item[0])
