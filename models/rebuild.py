@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from models.delta import DELTA_COLUMNS, DELTA_GROUP, DELTA_SELECT
 from models.errors import ModelsError
@@ -124,15 +124,15 @@ def rebuild(
     told["project_ids"] = ids = [each for each in ids if each not in let_go]
     since = datetime(day.year, day.month, day.day, tzinfo=UTC)
     told |= {"since": since, "until": since + timedelta(days=1)}
-    groups = set(connection.execute(GROUPS, told).tuples())
-    releases = set(connection.execute(RELEASES, told).tuples())
+    groups = _pairs(connection, GROUPS, told)
+    releases = _pairs(connection, RELEASES, told)
     for statement in CLEARED:
         connection.execute(statement, told)
     batch_id = uuid4()
     connection.execute(COUNTED_ANEW, {**told, "batch_id": batch_id})
     fold_batches(connection, [batch_id], today, group_hour_days, is_lifelong=False)
-    groups |= set(connection.execute(GROUPS, told).tuples())
-    releases |= set(connection.execute(RELEASES, told).tuples())
+    groups |= _pairs(connection, GROUPS, told)
+    releases |= _pairs(connection, RELEASES, told)
     for cleared, summed, keys in (
         (GROUPS_CLEARED, GROUPS_SUMMED, groups),
         (RELEASES_CLEARED, RELEASES_SUMMED, releases),
@@ -143,6 +143,10 @@ def rebuild(
             connection.execute(cleared, named)
             connection.execute(summed, named)
     return len(ids)
+
+
+def _pairs(connection: Connection, statement: TextClause, told: dict[str, object]) -> set[tuple[int, int]]:
+    return {(project_id, key) for project_id, key in connection.execute(statement, told)}
 
 
 def hold(connection: Connection, project_ids: Iterable[int] | None = None) -> list[int]:
