@@ -17,6 +17,7 @@ from ingest.receive import Receive, Receiver, Scope, Send
 from ingest.routes import doorway
 from ingest.spool.writer import SpoolWriter
 from models.access import AccessFile, webhook_secrets
+from models.schedule_state import rollup_lag_seconds
 from models.settings import Settings
 
 
@@ -92,6 +93,7 @@ def create_app(settings: Settings, spool: Path, run_dir: Path) -> App:
         found = health.readiness(time_ns() // 1000)
         metrics.SPOOL_EVENTS.set(found.spool_events)
         metrics.SPOOL_OLDEST_SECONDS.set(found.oldest_seconds)
+        metrics.ROLLUP_LAG_SECONDS.set(rollup_lag_seconds(run_dir, time_ns() // 1000))
         return Response(metrics.text_of_all(), media_type="text/plain; version=0.0.4")
 
     return app

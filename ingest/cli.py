@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+import ingest.cli_correct  # noqa: F401 - its commands join `db`
+import models.cli_archive
+import models.cli_lifecycle
 import models.cli_roles  # noqa: F401 - its commands join `db`
 from ingest.errors import IngestError
 from ingest.sqlstate import told as error_told
@@ -21,6 +24,9 @@ from models.engine import database_url, engine_for
 from models.errors import ModelsError
 from models.logs import configure
 from models.settings import load_settings
+
+if TYPE_CHECKING:
+    from ingest.load import Tally
 
 app = typer.Typer(
     name="errhouse",
@@ -81,6 +87,18 @@ def load_process() -> None:
     run(load_settings())
 
 
+@app.command("_schedule", hidden=True)
+def schedule_process() -> None:
+    """Run the scheduler; started by `serve`."""
+    from ingest.supervise import StopSignal, stop_with_parent  # noqa: PLC0415 - a command loads what it needs
+    from reports.cli import schedule  # noqa: PLC0415 - a command loads what it needs
+
+    settings = load_settings()
+    configure(settings.LOG_LEVEL, "schedule")
+    stop_with_parent()
+    schedule(settings, StopSignal())
+
+
 @app.command()
 def drain(as_json: JsonFlag = False) -> None:
     """Load the spool until it is empty, then stop."""
@@ -125,7 +143,7 @@ def load_files(
         typer.echo("Nothing was read: the files are empty or were loaded before; `--again` reads them anew.")
     else:
         typer.echo(
-            f"{tally.loaded} loaded, {tally.duplicates} known already, {tally.set_aside} set aside"
+            f"{_loaded(tally)}{tally.set_aside} set aside"
             + ("; `errhouse set-aside list` says why." if tally.set_aside else ".")
         )
 
@@ -220,7 +238,13 @@ def replay_set_aside(
     if as_json:
         told(tally._asdict())
     else:
-        typer.echo(f"{tally.loaded} loaded, {tally.duplicates} known already, {tally.set_aside} still set aside.")
+        typer.echo(f"{_loaded(tally)}{tally.set_aside} still set aside.")
+
+
+def _loaded(tally: "Tally") -> str:
+    count = tally.issue_changes
+    changes = f"{count} {'change' if count == 1 else 'changes'} of issues, " if count else ""
+    return f"{tally.loaded} loaded, {tally.duplicates} known already, {changes}"
 
 
 def _printable(text: str) -> str:

@@ -23,6 +23,7 @@ SLOW_ANSWERS = Counter(
 )
 PAYLOADS = Counter("errhouse_payloads_read", "Payloads the loader has read from spools.")
 EVENTS = Counter("errhouse_events", "Events the loader met, by outcome: loaded, duplicate or refused.", ["outcome"])
+ISSUE_CHANGES = Counter("errhouse_issue_changes", "Changes of issues the loader was told, new or met again.")
 SET_ASIDE = Counter("errhouse_set_aside", "Payloads set aside.")
 TRIMMED = Counter("errhouse_set_aside_trimmed", "Records of what was set aside that were removed for want of room.")
 LOAD_FAILURES = Counter("errhouse_load_failures", "Batches that failed and are tried again, by verdict.", ["verdict"])
@@ -33,6 +34,11 @@ SPOOL_EVENTS = Gauge(
 SPOOL_OLDEST_SECONDS = Gauge(
     "errhouse_spool_oldest_seconds",
     "Age of the oldest payload that is not loaded, seconds.",
+    multiprocess_mode="mostrecent",
+)
+ROLLUP_LAG_SECONDS = Gauge(
+    "errhouse_rollup_lag_seconds",
+    "Time since all that was loaded had been folded into the rollups, seconds; NaN without a scheduler.",
     multiprocess_mode="mostrecent",
 )
 

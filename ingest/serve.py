@@ -22,6 +22,7 @@ from ingest.supervise import (
     LOADER_STOP_SECONDS,
     RECEIVER_STOP_SECONDS,
     ROLES,
+    SCHEDULE_STOP_SECONDS,
     Child,
     ServeError,
     StopSignal,
@@ -61,7 +62,7 @@ def serve(settings: Settings, roles: tuple[str, ...]) -> None:
         (run_dir / "metrics").mkdir(mode=0o700, exist_ok=True)
         service = _Service(settings, run_dir, listening, stop)
         try:
-            service.run(has_loader="load" in roles)
+            service.run(roles)
         finally:
             service.end()
 
@@ -76,9 +77,10 @@ class _Service:
         self._stop = stop
         self._receivers: list[Child] = []
         self._loaders: list[Child] = []
+        self._schedulers: list[Child] = []
         self._is_migrated = False
 
-    def run(self, *, has_loader: bool) -> None:
+    def run(self, roles: tuple[str, ...]) -> None:
         settings = self._settings
         access.webhook_secrets(settings.DATA_DIR, tuple(s.get_secret_value() for s in settings.WEBHOOK_SECRETS))
         is_known = (settings.DATA_DIR / access.FILE_NAME).exists()
@@ -90,12 +92,15 @@ class _Service:
                 is_new = self._migrate(url, engine, may_wait=is_known)
                 if not is_known:
                     self._start_receivers()
-                if has_loader:
-                    given = environment(settings, url, self._run_dir)
-                    if not settings.DATABASE_URL:
-                        given["ERRHOUSE_EMBEDDED"] = "1"
+                given = environment(settings, url, self._run_dir)
+                if not settings.DATABASE_URL:
+                    given["ERRHOUSE_EMBEDDED"] = "1"
+                if "load" in roles:
                     self._loaders = [Child("load", ["_load"], given, ())]
                     self._started(self._loaders)
+                if "schedule" in roles:
+                    self._schedulers = [Child("schedule", ["_schedule"], given, ())]
+                    self._started(self._schedulers)
                 _greet(settings, engine, has_receivers=bool(self._listening), is_new=is_new)
                 self._mind(url, engine)
             finally:
@@ -103,9 +108,13 @@ class _Service:
                 engine.dispose()
 
     def end(self) -> None:
-        """Stop receivers, then the loader, which empties the spools as far as the database lets it."""
-        groups = ((self._receivers, RECEIVER_STOP_SECONDS), (self._loaders, LOADER_STOP_SECONDS))
-        self._receivers, self._loaders = [], []
+        """Stop receivers and scheduler, then the loader, which empties the spools as far as the database lets it."""
+        groups = (
+            (self._receivers, RECEIVER_STOP_SECONDS),
+            (self._schedulers, SCHEDULE_STOP_SECONDS),
+            (self._loaders, LOADER_STOP_SECONDS),
+        )
+        self._receivers, self._schedulers, self._loaders = [], [], []
         for group, seconds in groups:
             for child in group:
                 child.stop()
@@ -132,7 +141,7 @@ class _Service:
         due = 0.0
         while not self._stop():
             time.sleep(TICK_SECONDS)
-            for child in (*self._receivers, *self._loaders):
+            for child in (*self._receivers, *self._loaders, *self._schedulers):
                 child.mind(self._run_dir)
             if time.monotonic() > due:
                 due = time.monotonic() + KEYS_SECONDS

@@ -43,7 +43,7 @@ class Index(NamedTuple):
 
 def close(engine: Engine, today: date) -> str:
     """
-    Index the tags of closed partitions, freeze and analyze them; say what was done.
+    Index the tags of closed partitions, freeze and analyze them; say what was done, if anything.
 
     Raises: sqlalchemy.exc.DBAPIError, such as for a lock; what is done by then stays done.
     """
@@ -52,12 +52,12 @@ def close(engine: Engine, today: date) -> str:
         open_ = [each for each in closed if not each.is_pending and not _is_done(_index(connection, each.table))]
     for leaf in open_:
         _close(engine, leaf)
-    return f"{len(open_)} closed partitions were indexed, frozen and analyzed." if open_ else "None was closed since."
+    return f"{len(open_)} closed partitions were indexed, frozen and analyzed." if open_ else ""
 
 
 def analyze(engine: Engine, at: datetime) -> str:
     """
-    Make the statistics of the partitioned tables that have none of the last day; say what was done.
+    Make the statistics of the partitioned tables that have none of the last day; say what was done, if anything.
 
     From PostgreSQL 18 on the parents alone; before, the server takes their partitions along.
     """
@@ -68,7 +68,7 @@ def analyze(engine: Engine, at: datetime) -> str:
         only = "only " if version >= ONLY_VERSION else ""
         for name in due:
             connection.exec_driver_sql(f"analyze {only}warehouse.{name}")
-    return f"{len(due)} partitioned tables were analyzed." if due else "All were analyzed within a day."
+    return f"{len(due)} partitioned tables were analyzed." if due else ""
 
 
 def _close(engine: Engine, leaf: Standing) -> None:

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from models import closing, retention
+from models import closing, project_retention, retention
 from models.errors import ModelsError
 from models.fold import FOLD_LOCK, LOCK, fold_all
 from models.partitions import EVENTS, GROUP_HOURS, ROLLUPS, Parent, Partitions, ensure
@@ -37,16 +37,17 @@ log = structlog.get_logger()
 
 
 class Step(NamedTuple):
-    """What one step did, in a sentence, how long it took, and whether it could do it."""
+    """What one step did, in a sentence; how long it took, whether it could do it, and whether there was a need."""
 
     name: str
     told: str
     seconds: float
     is_done: bool
+    is_news: bool
 
 
 class _Steps:
-    """Runs steps one after the other, and keeps what they tell."""
+    """Runs steps one after the other, and keeps what they tell; one that did nothing tells an empty text."""
 
     def __init__(self) -> None:
         self.told: list[Step] = []
@@ -57,7 +58,8 @@ class _Steps:
             said, is_done = work(), True
         except (SQLAlchemyError, ModelsError, OSError) as error:
             said, is_done = why(error), False
-        self.told.append(Step(name, said, round(time.monotonic() - begun, 3), is_done))
+        seconds = round(time.monotonic() - begun, 3)
+        self.told.append(Step(name, said or "There was nothing to do.", seconds, is_done, bool(said)))
 
 
 def maintain(
@@ -87,7 +89,14 @@ def maintain(
             else:
                 steps.run("others", lambda: "Another run is at the rest, so it was left to that one.")
     except SQLAlchemyError as error:
-        steps.told.append(Step("others", why(error), 0.0, is_done=False))
+        steps.told.append(Step("others", why(error), 0.0, is_done=False, is_news=True))
+    return steps.told
+
+
+def urgent(engine: Engine, settings: Settings, now: datetime, rebuild_seconds: float) -> list[Step]:
+    """Do what should not wait for its hour: days whose rollups are not to be trusted, as far as the seconds go."""
+    steps = _Steps()
+    steps.run("rebuild", lambda: rebuild_due(engine, settings, now.date(), rebuild_seconds))
     return steps.told
 
 
@@ -108,7 +117,7 @@ def _exclusive(
     ):
         steps.run(name, partial(retention.remove_partitions, engine, parents, first, now, pause))
     steps.run("user day retention", lambda: retention.remove_users_of_days(engine, kept.rollups))
-    steps.run("project retention", lambda: retention.remove_of_projects(engine, now))
+    steps.run("project retention", lambda: project_retention.remove_of_projects(engine, now))
     steps.run("closed partitions", lambda: closing.close(engine, today))
     steps.run("statistics", lambda: closing.analyze(engine, now))
 
@@ -126,7 +135,7 @@ def make_partitions(engine: Engine, settings: Settings, today: date, kept: reten
     for parents, days in wanted:
         with engine.begin() as connection:
             made += ensure(connection, parents, days, settings.PARTITION_DAYS)
-    return f"{made} partitions were made." if made else "Every partition is there."
+    return f"{made} partitions were made." if made else ""
 
 
 def rebuild_due(engine: Engine, settings: Settings, today: date, seconds: float | None = None) -> str:
@@ -149,9 +158,7 @@ def rebuild_due(engine: Engine, settings: Settings, today: date, seconds: float 
             rebuild(connection, day, today, settings.HOUR_GROUP_RETENTION_DAYS)
             connection.execute(NOT_DUE, {"day": day})
         done += 1
-    if not days:
-        return "No day was due."
-    return f"{done} of {len(days)} days that were due were rebuilt."
+    return f"{done} of {len(days)} days that were due were rebuilt." if days else ""
 
 
 @contextmanager
@@ -162,12 +169,16 @@ def claimed(engine: Engine) -> Iterator[bool]:
     A transaction that holds nothing but an advisory lock: it goes with its connection, and nobody waits for it.
     """
     with engine.connect() as connection:
+        is_ours = bool(connection.execute(TRY_CLAIM, {"key": MAINTAIN_LOCK}).scalar())
+        # after the query, whose snapshot is held until the next statement: an index is not built while there is one
         connection.execute(NEVER_IDLE_OUT)
-        yield bool(connection.execute(TRY_CLAIM, {"key": MAINTAIN_LOCK}).scalar())
+        yield is_ours
 
 
 def why(error: Exception) -> str:
     """Say an error in one sentence without the values of any row."""
+    if isinstance(error, ModelsError):
+        return str(error)
     cause = getattr(error, "orig", None) or error
     message = getattr(getattr(cause, "diag", None), "message_primary", None)
     said = (message or str(cause)).strip().splitlines() or [type(cause).__name__]
@@ -177,4 +188,4 @@ def why(error: Exception) -> str:
 
 def _fold(engine: Engine, settings: Settings, today: date) -> str:
     moved = fold_all(engine, today, settings.HOUR_GROUP_RETENTION_DAYS)
-    return f"{moved} batches were folded into the rollups." if moved else "Everything was folded."
+    return f"{moved} batches were folded into the rollups." if moved else ""

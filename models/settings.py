@@ -92,12 +92,19 @@ class Settings(BaseSettings):
     EVENT_RETENTION_DAYS: int = Field(
         0, ge=0, description="Days for which events are kept after they occurred; 0 keeps them for ever."
     )
-    ROLLUP_RETENTION_DAYS: int = Field(0, ge=0, description="Days for which rollups are kept; 0 keeps them for ever.")
+    ROLLUP_RETENTION_DAYS: int = Field(
+        0,
+        ge=0,
+        description="Days for which rollups are kept; 0 keeps them for ever. They never go before their events.",
+    )
     HOUR_GROUP_RETENTION_DAYS: int = Field(
         14, ge=1, le=366, description="Days for which the hourly counts of single issues are kept."
     )
     FOLD_SECONDS: float = Field(
         5, gt=0, le=3600, description="Seconds between two foldings of what was loaded into the rollups."
+    )
+    MAINTAIN_SECONDS: float = Field(
+        3600, ge=1, description="Seconds between two runs of what `errhouse db maintain` does, by `errhouse serve`."
     )
     PARTITION_DAYS: int = Field(
         7,
