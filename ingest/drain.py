@@ -18,7 +18,7 @@ from ingest import metrics, set_aside
 from ingest.errors import Reason
 from ingest.health import LoaderState, loader_state
 from ingest.interpret import EPOCH, Aside
-from ingest.load import Loader, Tally, positions
+from ingest.load import Loader, Tally, move_position, positions
 from ingest.records import Door, Payload
 from ingest.spool import Position, identify, spools
 from ingest.spool.disk import Disk
@@ -175,6 +175,7 @@ class Drain:
         if spool.batch is None:
             spool.batch = self._read(spool)
         if spool.batch is None:
+            self._pass_over(spool)
             return False
         begun = monotonic()
         batch = spool.batch
@@ -189,6 +190,13 @@ class Drain:
         self._tell("ok")
         spool.reader.release(batch.position)
         return True
+
+    def _pass_over(self, spool: _Spool) -> None:
+        """Let go of segments that are loaded, also where nothing has come since the newest one has begun."""
+        if (position := spool.reader.next_segment()) is not None:
+            move_position(self._engine, position, self._clock())
+            spool.committed = position
+            spool.reader.release(position)
 
     def _read(self, spool: _Spool) -> Batch | None:
         settings = self._settings
@@ -220,6 +228,7 @@ class Drain:
         metrics.PAYLOADS.inc(tally.payloads)
         for outcome, count in (("loaded", tally.loaded), ("duplicate", tally.duplicates), ("refused", tally.refused)):
             metrics.EVENTS.labels(outcome).inc(count)
+        metrics.ISSUE_CHANGES.inc(tally.issue_changes)
         metrics.SET_ASIDE.inc(tally.set_aside)
 
     def _tell(self, database: str) -> None:

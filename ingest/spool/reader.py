@@ -122,15 +122,18 @@ class SpoolReader:
 
     def next_segment(self) -> Position | None:
         """
-        Give the beginning of the newest segment, once everything before it is handed over and released.
+        Give the beginning of the newest segment, once everything before it is handed over, released and counted.
 
         A committed position there lets `release` remove what a spool that went idle would keep.
         """
         at, current = self._committed, self._current
         if at is None or current is None or self._given not in {None, at}:
             return None
-        is_fresh = current.number > at.segment and current.offset <= HEADER_BYTES
-        return Position(self._spool, current.number, 0) if is_fresh else None
+        if current.number <= at.segment or current.offset > HEADER_BYTES:
+            return None
+        known = counted(self._disk, self._folder, self._spool)
+        is_counted = known is None or known.through_segment >= current.number - 1
+        return Position(self._spool, current.number, 0) if is_counted else None
 
     def backlog(self) -> Backlog:
         """Say what lies after the position that was released last: what is not known to be loaded."""
