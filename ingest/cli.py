@@ -12,7 +12,8 @@ import typer
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-import ingest.cli_correct  # noqa: F401 - its commands join `db`
+import ingest.cli_correct
+import ingest.cli_proof  # noqa: F401 - its commands join `db`
 import models.cli_archive
 import models.cli_lifecycle
 import models.cli_roles  # noqa: F401 - its commands join `db`

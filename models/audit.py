@@ -1,0 +1,172 @@
+"""
+Proof that the numbers add up: events there, rollups, and what the loader wrote down of its work.
+
+Everything is read of one snapshot, for events are loaded meanwhile. A rollup is compared as it is read: with the deltas
+that are not folded yet.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, TextClause
+
+from models.audit_sql import (
+    BOOKS,
+    COVERED,
+    DUE_COUNT,
+    FACT,
+    GROUP_HOURS_UNLIKE,
+    GROUPS_UNLIKE,
+    LIVE,
+    RELEASES_UNLIKE,
+    TALLIES_UNLIKE,
+)
+
+ONE_DAY = timedelta(days=1)
+Counts = dict[tuple[int, date], int]
+"""Events by project and UTC day."""
+
+
+class Difference(NamedTuple):
+    """Two numbers that should be one: of which project and day (None: of all), what is counted, and how often."""
+
+    project_id: int | None
+    day: date | None
+    what: str
+    expected: int
+    found: int
+
+
+class Audit(NamedTuple):
+    """What was compared, how much of it, and what does not agree. `is_whole`: all days, and so the sums over all."""
+
+    event_count: int
+    day_count: int
+    project_count: int
+    kept_day_count: int
+    due_day_count: int
+    is_whole: bool
+    differences: list[Difference]
+
+
+class Scope(NamedTuple):
+    """
+    What is to be compared.
+
+    Takes: `today`, the UTC day; for how many days the hours of groups are kept; the first and last day, None: no bound;
+    the first day of which rollups are kept, None: of all.
+    """
+
+    today: date
+    group_hour_days: int
+    first: date | None = None
+    last: date | None = None
+    rollups_first: date | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all days are asked for."""
+        return self.first is None and self.last is None
+
+    @property
+    def from_on(self) -> date | None:
+        """Give the first day to compare; None when there is no bound."""
+        return max((each for each in (self.first, self.rollups_first) if each is not None), default=None)
+
+    def hours_of_groups(self) -> "Scope":
+        """Give the same for the days whose hours of groups are kept."""
+        kept = self.today - timedelta(days=self.group_hour_days)
+        return self._replace(first=max(kept, self.from_on or kept))
+
+
+def audit(engine: Engine, scope: Scope) -> Audit:
+    """Compare everything that must agree, over one snapshot that nobody waits for."""
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True) as connection:
+        return audited(connection, scope)
+
+
+def audited(connection: Connection, scope: Scope) -> Audit:
+    """Compare over this connection, whose transaction should be of one snapshot."""
+    told = bounds(scope.from_on, scope.last)
+    facts = counts(connection, "fact_event", told)
+    live = {table: counts(connection, table, told) for table in LIVE}
+    covered = {(project_id, day) for project_id, day in _rows(connection, COVERED, told)}
+    found = days_unlike(facts, live, covered)
+    hours = scope.hours_of_groups()
+    found += _differences(connection, GROUP_HOURS_UNLIKE, bounds(hours.first, hours.last))
+    found += _differences(connection, TALLIES_UNLIKE, {})
+    if scope.is_whole:
+        for statement in (GROUPS_UNLIKE, RELEASES_UNLIKE):
+            found += _differences(connection, statement, {"is_kept": scope.rollups_first is None})
+        ((loaded, there),) = _rows(connection, BOOKS, {})
+        if loaded != there:
+            found.append(Difference(None, None, "events there and removed, against events loaded", loaded, there))
+    known = set(facts) | set(live["rollup_day"])
+    return Audit(
+        event_count=sum(facts.values()),
+        day_count=len({day for _, day in known}),
+        project_count=len({project_id for project_id, _ in known}),
+        kept_day_count=len(covered & known),
+        due_day_count=int(connection.execute(DUE_COUNT).scalar_one()),
+        is_whole=scope.is_whole,
+        differences=found,
+    )
+
+
+def bounds(first: date | None, last: date | None) -> dict[str, object]:
+    """Give the parameters of the statements: the first day, the day after the last, and their midnights."""
+    end = last + ONE_DAY if last else None
+    return {
+        "first": first or "-infinity",
+        "end": end or "infinity",
+        "since": _midnight(first) if first else "-infinity",
+        "until": _midnight(end) if end else "infinity",
+    }
+
+
+def counts(connection: Connection, table: str, bounds: dict[str, object]) -> Counts:
+    """Count events by project and day, as the fact or a live rollup tells them."""
+    statement = FACT if table == "fact_event" else LIVE[table]
+    return {(project_id, day): number for project_id, day, number in _rows(connection, statement, bounds)}
+
+
+def days_unlike(facts: Counts, live: dict[str, Counts], covered: set[tuple[int, date]]) -> list[Difference]:
+    """
+    Tell where counts by project and day do not agree.
+
+    Takes: `covered`, where events were let go of: there the rollups are compared with each other, and hold the more.
+    """
+    found = []
+    for key in sorted({*facts, *(key for each in live.values() for key in each)}):
+        is_let_go = key in covered
+        expected = live["rollup_day"].get(key, 0) if is_let_go else facts.get(key, 0)
+        for table, there in live.items():
+            if there.get(key, 0) != expected:
+                found.append(Difference(*key, table, expected, there.get(key, 0)))
+        if is_let_go and facts.get(key, 0) > expected:
+            found.append(Difference(*key, "rollup_day, with events let go of", facts[key], expected))
+    return found
+
+
+def sentence(found: Audit) -> str:
+    """Say in one sentence what was compared and that it agrees."""
+    parts = ["the events, the rollups by hour, day, culprit and user"]
+    if found.is_whole:
+        parts.append("the totals of issues and releases, and what was loaded, met again, refused and removed")
+    kept = f" ({found.kept_day_count:,} days of projects by their rollups alone)" if found.kept_day_count else ""
+    return (
+        f"{found.event_count:,} events of {found.day_count:,} days in {found.project_count:,} projects{kept}: "
+        f"{'; '.join(parts)} agree to the unit."
+    )
+
+
+def _differences(connection: Connection, statement: TextClause, told: dict[str, object]) -> list[Difference]:
+    return [Difference(*row) for row in _rows(connection, statement, told)]
+
+
+def _rows(connection: Connection, statement: TextClause, told: dict[str, object]) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in connection.execute(statement, told)]
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
