@@ -1,15 +1,18 @@
 """`errhouse db renormalize` and `errhouse db erase`: what is loaded already, corrected or taken back."""
 
+import os
+import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 
 from models import cli as models_cli
-from models.cli import JsonFlag, db, told
+from models.cli import JsonFlag, db, shown, told
 from models.clock import now
 from models.engine import database_url, engine_for
 from models.errors import ModelsError
+from models.logs import configure
 from models.settings import load_settings
 
 DAY_FORMATS = ["%Y-%m-%d"]
@@ -51,6 +54,47 @@ def renormalize(
         would = "would be" if dry_run else "were"
         typer.echo(f"{changed} of {sum(day.event_count for day in found)} events {would} corrected.")
     if refused or (dry_run and changed):
+        raise typer.Exit(1)
+
+
+@db.command()
+def erase(
+    user: Annotated[str, typer.Option(help="E-mail address, user id, user name or IP address of the person.")],
+    project: Annotated[int | None, typer.Option(help="Only in this project.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Erase; without it, only tell what would be erased.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """
+    Take a person out of dimensions, payloads, texts, what is set aside and the spool. Events and counts stay.
+
+    Every text and payload is searched, which takes its time; after a break, the same command goes on.
+    """
+    from ingest.erase import CLOSING  # noqa: PLC0415 - a command loads what it needs
+    from ingest.erase import erase as run  # noqa: PLC0415 - the same
+
+    if not user.strip():
+        raise ModelsError("--user is empty; give an e-mail address, a user's id or name, or an IP address.")
+    settings = load_settings()
+    configure(settings.LOG_LEVEL, "erase")
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    with database_url(settings) as url:
+        models_cli.migrated(settings, url)
+        engine = engine_for(url, application="errhouse erase")
+        try:
+            report = run(engine, settings, user.strip(), now(), time.sleep, project, is_dry=not yes)
+        finally:
+            engine.dispose()
+    if as_json:
+        told({"dry_run": not yes, "removed": report.removed, "left": report.left, "closing": CLOSING})
+    elif report.is_nothing:
+        typer.echo("Nothing of this person was found.")
+    else:
+        shown("Removed" if yes else "Would be removed", ("where", "rows"), list(report.removed.items()))
+        for sentence in report.left:
+            typer.echo(sentence)
+    if not as_json:
+        typer.echo(CLOSING if yes else "Nothing was changed; the same command with --yes erases.")
+    if report.left:
         raise typer.Exit(1)
 
 

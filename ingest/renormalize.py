@@ -16,9 +16,9 @@ from ingest.batch import KnownDimensions, insert_dimensions, marks
 from ingest.errors import MalformedPayload
 from ingest.rows import FACT_COLUMNS, Row
 from ingest.stored_event import CORRECTED, StoredEvent, row_again
-from models.corrections import correcting
+from models.corrections import correcting, hold_patiently
 from models.payloads import Codebook
-from models.rebuild import hold, rebuild
+from models.rebuild import rebuild
 
 CHUNK_EVENTS = 2000  # of which payloads and rows are in memory at a time
 
@@ -45,7 +45,6 @@ MAKE_TABLES = (
     text(f"create temporary table if not exists reread ({_DECLARED}) on commit delete rows"),
     text(f"create temporary table if not exists correction ({_DECLARED}) on commit delete rows"),
 )
-WAIT_LONGER = text("select set_config('lock_timeout', '60s', true)")
 CLEAR_CHUNK = text("truncate reread")
 COPY_CHUNK = "copy reread from stdin (format binary)"
 
@@ -158,8 +157,7 @@ def _day(
     events = connection.execute(COUNT_EVENTS, {**told, "project_id": project_id}).scalar_one()
     touched = list(connection.execute(TOUCHED).scalars())
     if touched and not is_dry:
-        connection.execute(WAIT_LONGER)
-        hold(connection, touched)
+        hold_patiently(connection, touched)
     counts = dict(connection.execute(COUNT_OTHERS, told).mappings().one())
     changed = counts.pop("rows")
     if changed and not is_dry:
