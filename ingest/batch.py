@@ -15,12 +15,14 @@ from uuid import UUID, uuid4
 from sqlalchemy import ARRAY, Column, Connection, Table, Text, bindparam, cast, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
+from ingest.groups import fill_issues, insert_groups, later
 from ingest.rows import BATCH_COLUMNS, FACT_COLUMNS, DimensionRow, Row
-from models import DIMENSIONS, DimGroup, DimProject
+from models import DIMENSIONS, DimProject
 from models.delta import DELTA_COLUMNS, DELTA_GROUP, DELTA_SELECT
 
 ONE_DAY = timedelta(days=1)
 KNOWN_DIMENSIONS = 200_000
+MEMORY_OF_ISSUES = timedelta(minutes=1)  # so long what another loader is told of a group may be overlooked
 
 # The batch as COPY brings it; emptied at each commit, local to the connection, never in the write-ahead log.
 BATCH_TABLE = text(
@@ -86,31 +88,10 @@ INSERT_EVENTS = text(
     """  # noqa: S608 - column names are our constants
 )
 
-# A later form of an event that has its row may know what the first did not: the issue Sentry counts it to.
-FILL_ISSUES = text(
-    """
-    update warehouse.dim_group g set issue_id = told.issue_id
-    from unnest(cast(:project_ids as bigint[]), cast(:event_ids as uuid[]), cast(:issue_ids as bigint[]))
-        as told(project_id, event_id, issue_id)
-    join warehouse.fact_event e on e.project_id = told.project_id and e.event_id = told.event_id
-    where e.occurred_at >= :since and e.occurred_at < :until
-    and g.project_id = e.project_id and g.group_key = e.group_key and g.issue_id is null
-    """
-)
-# The same for rows of doubtful time, which may lie on any day.
-FILL_ODD_ISSUES = text(
-    """
-    update warehouse.dim_group g set issue_id = told.issue_id
-    from unnest(cast(:project_ids as bigint[]), cast(:event_ids as uuid[]), cast(:issue_ids as bigint[]))
-        as told(project_id, event_id, issue_id)
-    join warehouse.event_odd_time o on o.project_id = told.project_id and o.event_id = told.event_id
-    join warehouse.fact_event e
-        on e.project_id = o.project_id and e.event_id = o.event_id and e.occurred_at = o.occurred_at
-    where g.project_id = e.project_id and g.group_key = e.group_key and g.issue_id is null
-    """
-)
-
 ERASURE_COUNT = text("select count(*) from warehouse.erasure")
+
+Project = tuple[int, str | None, str | None]
+"""A project's id, slug and name, as a form told them."""
 
 
 class Loaded(NamedTuple):
@@ -124,11 +105,14 @@ class KnownDimensions:
     """
     Which dimension rows are committed, so that a batch sends only new ones. Bounded; forgetting costs only time.
 
-    Rows of a batch are remembered once its transaction is through: `remember` after the commit.
+    Rows of a batch are remembered once its transaction is through: `remember` after the commit. Of a group's issues
+    only the one it has can be remembered, and not for long, since other loaders move groups too.
     """
 
     def __init__(self) -> None:
         self._known: set[tuple[Any, ...]] = set()
+        self._issues: dict[tuple[int, int], int | None] = {}
+        self._issues_since: datetime | None = None
         self._erasure_count = 0
 
     def heed_erasures(self, connection: Connection) -> None:
@@ -141,6 +125,7 @@ class KnownDimensions:
     def forget(self) -> None:
         """Trust nothing: the database may be another one."""
         self._known.clear()
+        self._issues.clear()
 
     def unknown(self, marks: Iterable[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
         """Give those that are not known to be committed."""
@@ -149,8 +134,24 @@ class KnownDimensions:
     def remember(self, marks: set[tuple[Any, ...]]) -> None:
         """Note what is committed now."""
         if len(self._known) + len(marks) > KNOWN_DIMENSIONS:
-            self._known.clear()
-        self._known |= marks
+            self.forget()
+        for mark in marks - self._known:
+            if mark[0] != "dim_group" or mark[3] is None or self._issues.get(mark[1:3]) == mark[3]:
+                self._known.add(mark)
+
+    def has_issue(self, project_id: int, group_key: int, issue_id: int | None) -> None:
+        """Note which issue a group has, if the transaction is through: what was known of others is wrong."""
+        before = self._issues.get((project_id, group_key))
+        if before != issue_id:
+            self._known.discard(("dim_group", project_id, group_key, before))
+            self._issues[project_id, group_key] = issue_id
+
+    def age(self, now: datetime) -> None:
+        """Forget the issues of groups when they have been known for long."""
+        if self._issues_since is None or now - self._issues_since >= MEMORY_OF_ISSUES:
+            self._known.difference_update(("dim_group", *group, issue) for group, issue in self._issues.items())
+            self._issues.clear()
+            self._issues_since = now
 
 
 def insert_rows(connection: Connection, rows: Sequence[Row], loaded_at: datetime, known: KnownDimensions) -> Loaded:
@@ -181,7 +182,9 @@ def insert_rows(connection: Connection, rows: Sequence[Row], loaded_at: datetime
         )
     }
     twins += [row for identity, row in unique.items() if identity not in inserted]
-    _fill_issues(connection, twins, window)
+    told = [(*row.identity, row.values[-1]) for row in twins if row.values[-1] is not None]
+    for has in fill_issues(connection, told, window):
+        known.has_issue(*has)
     return Loaded(len(inserted), len(rows) - len(inserted))
 
 
@@ -204,48 +207,47 @@ def _copy(connection: Connection, rows: Iterable[Row]) -> None:
             copy.write_row(row.values)
 
 
-def _fill_issues(connection: Connection, twins: Sequence[Row], window: dict[str, datetime]) -> None:
-    told = [(*row.identity, row.values[-1]) for row in twins if row.values[-1] is not None]
-    if told:
-        project_ids, event_ids, issue_ids = (list(column) for column in zip(*told, strict=True))
-        issues = {"project_ids": project_ids, "event_ids": event_ids, "issue_ids": issue_ids}
-        connection.execute(FILL_ISSUES, {**issues, **window})
-        connection.execute(FILL_ODD_ISSUES, issues)
-
-
 def insert_dimensions(connection: Connection, rows: Sequence[Row], loaded_at: datetime, known: KnownDimensions) -> None:
     """Send what the rows tell of dimensions, groups and projects, but for what is `known` to be committed."""
+    known.age(loaded_at)
     unknown = known.unknown(marks(rows))
     if not unknown:
         return
     fresh: dict[str, dict[tuple[int, int], DimensionRow]] = {}
     groups: dict[tuple[int, int], DimensionRow] = {}
-    projects: dict[int, tuple[int, str | None, str | None]] = {}
+    projects: list[Project] = []
     for row in rows:
         for table, dimension in row.dimensions:
             if (table, dimension[0], dimension[1]) in unknown:
                 fresh.setdefault(table, {})[dimension[0], dimension[1]] = dimension
         if ("dim_group", row.group[0], row.group[1], row.group[3]) in unknown:
-            seen = groups.setdefault((row.group[0], row.group[1]), row.group)
-            if seen[3] is None and row.group[3] is not None:
-                groups[row.group[0], row.group[1]] = row.group
+            key = (row.group[0], row.group[1])
+            groups[key] = later(groups.get(key, row.group), row.group)
         if ("dim_project", *row.project) in unknown:
-            known_slug, known_name = projects.get(row.project[0], row.project)[1:]
-            projects[row.project[0]] = (row.project[0], row.project[1] or known_slug, row.project[2] or known_name)
+            projects.append(row.project)
     for table, dimensions in sorted(fresh.items()):
         statement, columns = _INSERT_DIMENSION[table]
         ordered = [dimensions[key] for key in sorted(dimensions)]
         connection.execute(
             statement, {name: list(values) for name, values in zip(columns, zip(*ordered, strict=True), strict=True)}
         )
-    if groups:
-        connection.execute(_INSERT_GROUP, [dict(zip(_GROUP_COLUMNS, groups[k], strict=True)) for k in sorted(groups)])
-    if projects:
+    for has in insert_groups(connection, groups):
+        known.has_issue(*has)
+    insert_projects(connection, projects, loaded_at)
+
+
+def insert_projects(connection: Connection, projects: Iterable[Project], created_at: datetime) -> None:
+    """Add projects, or call them as they were told last; what a form does not tell stays."""
+    latest: dict[int, Project] = {}
+    for project in projects:
+        known_slug, known_name = latest.get(project[0], project)[1:]
+        latest[project[0]] = (project[0], project[1] or known_slug, project[2] or known_name)
+    if latest:
         connection.execute(
             _INSERT_PROJECT,
             [
-                {"project_id": project_id, "slug": slug, "name": name, "created_at": loaded_at}
-                for project_id, slug, name in sorted(projects.values())
+                {"project_id": project_id, "slug": slug, "name": name, "created_at": created_at}
+                for project_id, slug, name in (latest[key] for key in sorted(latest))
             ],
         )
 
@@ -271,16 +273,6 @@ def _dimension_inserts() -> dict[str, tuple[Any, tuple[str, ...]]]:
 
 
 _INSERT_DIMENSION = _dimension_inserts()
-_GROUP_COLUMNS = ("project_id", "group_key", "group_hash", "issue_id", "type", "title", "culprit", "fingerprint")
-
-
-def _group_insert() -> Any:
-    statement = insert(DimGroup)
-    return statement.on_conflict_do_update(
-        index_elements=["project_id", "group_key"],
-        set_={"issue_id": statement.excluded.issue_id},
-        where=DimGroup.issue_id.is_(None) & statement.excluded.issue_id.is_not(None),
-    )
 
 
 def _project_insert() -> Any:
@@ -294,5 +286,4 @@ def _project_insert() -> Any:
     )
 
 
-_INSERT_GROUP = _group_insert()
 _INSERT_PROJECT = _project_insert()

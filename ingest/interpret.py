@@ -1,4 +1,8 @@
-"""Payload -> EventRecords and what has to be set aside: form, clean, scrub, normalize, in that order (pure)."""
+"""
+Payload -> EventRecords, IssueChanges and what has to be set aside.
+
+Form, clean, scrub, normalize, in that order (pure).
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,8 +12,10 @@ import msgspec
 from ingest import forms, jsontext
 from ingest.errors import MalformedPayload, Reason
 from ingest.normalize import fields, normalize
-from ingest.records import EventRecord, Payload, RawEvent
+from ingest.normalize.issue import normalize_issue
+from ingest.records import EventRecord, IssueChange, Payload, RawEvent, RawIssueChange
 from ingest.scrub import scrub
+from ingest.scrub.persons import without_persons
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -28,6 +34,7 @@ class Interpreted(msgspec.Struct, frozen=True):
 
     records: list[EventRecord]
     asides: list[Aside]
+    changes: list[IssueChange] = []
 
 
 def interpret(payload: Payload, is_scrubbed: Callable[[int | None], bool]) -> Interpreted:
@@ -35,17 +42,21 @@ def interpret(payload: Payload, is_scrubbed: Callable[[int | None], bool]) -> In
     Read one payload.
 
     Takes: `is_scrubbed` tells of a project whether Sentry's default scrubbing rules apply to it.
-    Gives: its events, each once, and why any of it is to be set aside. Never raises: a fault of our own sets the
-           payload aside as `internal`, so that its bytes wait for a better errhouse. What is wrong with one event of
-           several does not cost the others.
+    Gives: its events, or its change of an issue, each once, and why any of it is to be set aside. Never raises: a
+           fault of our own sets the payload aside as `internal`, so that its bytes wait for a better errhouse. What is
+           wrong with one event of several does not cost the others.
     """
     records: list[EventRecord] = []
     asides: list[Aside] = []
+    changes: list[IssueChange] = []
     events = 0
     try:
         received_at = EPOCH + timedelta(microseconds=payload.received_at_us)
         form, data = forms.form_of(payload)
         for raw in form.parse(payload, data):
+            if isinstance(raw, RawIssueChange):
+                changes.append(change(raw, received_at, is_scrubbed(raw.project_id)))
+                continue
             events += 1
             try:
                 records.append(record(raw, received_at, is_scrubbed(raw.project_id)))
@@ -59,7 +70,7 @@ def interpret(payload: Payload, is_scrubbed: Callable[[int | None], bool]) -> In
     except Exception as fault:  # noqa: BLE001 - one payload must not stop the others
         why = f"errhouse failed to read it ({type(fault).__name__})."
         asides.append(Aside(payload, Reason.INTERNAL, why, is_refused_event=events > 0))
-    return Interpreted(records, asides)
+    return Interpreted(records, asides, changes)
 
 
 def record(raw: RawEvent, received_at: datetime, is_scrubbed: bool) -> EventRecord:
@@ -80,3 +91,19 @@ def record(raw: RawEvent, received_at: datetime, is_scrubbed: bool) -> EventReco
     if changed:
         raw = msgspec.structs.replace(raw, data=data, body=jsontext.encode(data))
     return normalize(raw, received_at)
+
+
+def change(raw: RawIssueChange, received_at: datetime, is_scrubbed: bool) -> IssueChange:
+    """
+    Make one change of what a webhook tells of an issue: clean, take persons out, scrub, normalize.
+
+    Raises: MalformedPayload.
+    """
+    webhook = without_persons(jsontext.clean(raw.webhook))
+    if is_scrubbed:
+        data = webhook["data"]
+        issue, _ = scrub(data["issue"], jsontext.encode(data["issue"]))
+        around = {"extra": {**webhook, "data": {**data, "issue": None}}}
+        around = scrub(around, jsontext.encode(around))[0]["extra"]
+        webhook = {**around, "data": {**around["data"], "issue": issue}}
+    return normalize_issue(msgspec.structs.replace(raw, webhook=webhook), received_at)

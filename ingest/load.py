@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+import msgspec
 import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.dialects.postgresql import Insert, insert
 
-from ingest.batch import KnownDimensions, Loaded, insert_rows, marks
+from ingest.batch import KnownDimensions, Loaded, insert_projects, insert_rows, marks
 from ingest.errors import Reason
 from ingest.interpret import Aside, interpret
-from ingest.records import EventRecord, Payload
+from ingest.issues import insert_changes
+from ingest.records import EventRecord, IssueChange, Payload
 from ingest.rows import Row, row
 from ingest.set_aside import keep
 from ingest.spool import Position
@@ -41,7 +43,11 @@ log = structlog.get_logger()
 
 
 class Tally(NamedTuple):
-    """What became of a batch; `events = loaded + duplicates + refused`, always."""
+    """
+    What became of a batch; `events = loaded + duplicates + refused`, always.
+
+    `issue_changes`: those told, whether new or met again; they are no events.
+    """
 
     payloads: int = 0
     events: int = 0
@@ -49,10 +55,21 @@ class Tally(NamedTuple):
     duplicates: int = 0
     refused: int = 0
     set_aside: int = 0
+    issue_changes: int = 0
 
     def plus(self, other: "Tally") -> "Tally":
         """Add two tallies up."""
         return Tally(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class _Changes(NamedTuple):
+    """Changes of issues, each with its project, and the payloads that told them."""
+
+    told: list[IssueChange]
+    owners: list[Payload]
+
+    def projects(self) -> list[tuple[int, str | None, str | None]]:
+        return [(each.project_id or 0, each.project_slug, each.project_name) for each in self.told]
 
 
 class _Projects(NamedTuple):
@@ -120,6 +137,7 @@ class Loader:
         kept = list(asides)
         payload_count = len(kept)
         owners: list[Payload] = []
+        changes = _Changes([], [])
         for payload in payloads:
             payload_count += 1
             found = interpret(payload, self._is_scrubbed)
@@ -131,15 +149,22 @@ class Loader:
                     continue
                 rows.append(row(record, project_id, compress))
                 owners.append(payload)
+            for change in found.changes:
+                project_id = self._project(change)
+                if project_id is None:
+                    kept.append(Aside(payload, Reason.NO_PROJECT, NO_PROJECT))
+                    continue
+                changes.told.append(msgspec.structs.replace(change, project_id=project_id))
+                changes.owners.append(payload)
         self._partitions.ensure({each.occurred_at.date() for each in rows})
         try:
-            return self._commit(rows, owners, kept, payload_count, origin, position)
+            return self._commit(rows, owners, kept, payload_count, origin, position, changes)
         except Exception as error:
             if verdict(error) is not Verdict.PARTITION:
                 raise
             self._partitions.forget()
             self._partitions.ensure({each.occurred_at.date() for each in rows})
-            return self._commit(rows, owners, kept, payload_count, origin, position)
+            return self._commit(rows, owners, kept, payload_count, origin, position, changes)
 
     def reset(self) -> None:
         """Forget what was remembered of the database; after an error it may be another one."""
@@ -156,14 +181,19 @@ class Loader:
         payload_count: int,
         origin: str,
         position: Position | None,
+        changes: _Changes = _Changes([], []),  # noqa: B008 - nobody adds to it
     ) -> Tally:
         at = self._clock()
         kept = list(asides)
         with self._engine.begin() as connection:
-            take_turns(connection, (each.identity[0] for each in rows))
+            take_turns(connection, (*(each.identity[0] for each in rows), *(each[0] for each in changes.projects())))
+            self._known.heed_erasures(connection)
             loaded, refused = self._insert(connection, rows, at)
+            refused_changes = self._insert_changes(connection, changes, at) if changes.told else []
             for index, why in refused:
                 kept.append(Aside(owners[index], Reason.ROW_REFUSED, f"PostgreSQL refused the row ({why}).", True))
+            for index, why in refused_changes:
+                kept.append(Aside(changes.owners[index], Reason.ROW_REFUSED, f"PostgreSQL refused the row ({why})."))
             keep(connection, kept)
             tally = Tally(
                 payloads=payload_count,
@@ -172,6 +202,7 @@ class Loader:
                 duplicates=loaded.known,
                 refused=sum(aside.is_refused_event for aside in kept),
                 set_aside=len(kept),
+                issue_changes=len(changes.told) - len(refused_changes),
             )
             if tally.payloads:
                 connection.execute(_ADD_TALLY, _tally_values(origin, at, tally))
@@ -215,10 +246,15 @@ class Loader:
                     pending += [group[middle:], group[:middle]]
         return loaded, refused
 
+    def _insert_changes(self, connection: Connection, changes: _Changes, now: datetime) -> list[tuple[int, str]]:
+        """Insert changes of issues, and what they tell of their projects."""
+        insert_projects(connection, changes.projects(), now)
+        return insert_changes(connection, changes.told, keeps_bodies=self._keeps_payloads)
+
     def _is_scrubbed(self, project_id: int | None) -> bool:
         return project_id not in self._projects.unscrubbed
 
-    def _project(self, record: EventRecord) -> int | None:
+    def _project(self, record: EventRecord | IssueChange) -> int | None:
         """Give the id of a project that is known by its slug alone, made from the slug if need be; None for none."""
         slug = record.project_slug or record.project_name
         if record.project_id is not None or slug is None:
@@ -251,12 +287,21 @@ def _tally_values(origin: str, now: datetime, tally: Tally) -> dict[str, object]
         "duplicate_count": tally.duplicates,
         "refused_count": tally.refused,
         "set_aside_count": tally.set_aside,
+        "issue_change_count": tally.issue_changes,
     }
 
 
 def _tally_statement() -> Insert:
     statement = insert(LoadTally)
-    counts = ("payload_count", "event_count", "loaded_count", "duplicate_count", "refused_count", "set_aside_count")
+    counts = (
+        "payload_count",
+        "event_count",
+        "loaded_count",
+        "duplicate_count",
+        "refused_count",
+        "set_aside_count",
+        "issue_change_count",
+    )
     return statement.on_conflict_do_update(
         index_elements=["origin", "loaded_on"],
         set_={name: getattr(LoadTally, name) + statement.excluded[name] for name in counts},

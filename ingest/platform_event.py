@@ -16,9 +16,10 @@ from ingest import jsontext
 from ingest.error_types import require_error
 from ingest.errors import MalformedPayload, Reason
 from ingest.identity import number
-from ingest.records import Door, Payload, RawEvent, Source
+from ingest.records import Door, Payload, RawEvent, RawIssueChange, Source
 
 RESOURCE_HEADER = "sentry-hook-resource"
+TIMESTAMP_HEADER = "sentry-hook-timestamp"
 
 _URL = re.compile(r"/api/0/projects/[^/]+/([^/?#]+)/events/")
 _OTHER_NAMES = {"size_analysis": "preprod_artifact"}  # its name before 2026
@@ -97,6 +98,31 @@ def event(payload: Payload, told: object) -> RawEvent:
         issue_id=number(told.get("issue_id")),
         project_slug=project_slug(told),
         peer=payload.peer,
+    )
+
+
+def issue_change(payload: Payload, data: object, name: str, action: object) -> RawIssueChange:
+    """
+    Make a raw change of the issue a webhook of the resource `name` tells.
+
+    Raises: MalformedPayload: NOT_AN_OBJECT, UNKNOWN_SHAPE; NO_EVENT for an issue that is only named, without its state.
+    """
+    issue = content(data, name).get("issue")
+    if not isinstance(data, dict) or not isinstance(issue, dict):
+        raise MalformedPayload(Reason.UNKNOWN_SHAPE, "the issue is not a JSON object")
+    issue_id = number(issue.get("id"))
+    if issue_id is None or not isinstance(action, str) or not action:
+        raise MalformedPayload(Reason.UNKNOWN_SHAPE, "the webhook does not say which issue, or what became of it")
+    if not {"status", "assignedTo"} <= issue.keys():
+        no_event(data, name)
+    project = issue.get("project")
+    return RawIssueChange(
+        webhook=data,
+        action=action,
+        issue_id=issue_id,
+        project_id=payload.project_id or (number(project.get("id")) if isinstance(project, dict) else None),
+        told_at=payload.headers.get(TIMESTAMP_HEADER),
+        is_backfill=payload.door is Door.FILE,
     )
 
 

@@ -1,11 +1,13 @@
 """
-The three shapes a datum has on its way in, and nothing else has these names.
+The shapes a datum has on its way in, and nothing else has these names.
 
-Payload      the bytes as sent, with what is known of how they came; what the spool holds.
-RawEvent     one event out of a payload, a dict in the SDK's shape; what a form gives.
-EventRecord  one event as we understand it; what `normalize` gives and `load` makes a row of.
+Payload         the bytes as sent, with what is known of how they came; what the spool holds.
+RawEvent        one event out of a payload, a dict in the SDK's shape; what a form gives.
+EventRecord     one event as we understand it; what `normalize` gives and `load` makes a row of.
+RawIssueChange  a webhook about an issue; what a form gives that brings no event.
+IssueChange     one change of an issue as we understand it; what `load` makes a row of.
 
-All three are values: frozen, without behaviour beyond their own encoding.
+All are values: frozen, without behaviour beyond their own encoding.
 """
 
 from datetime import datetime
@@ -177,3 +179,51 @@ class EventRecord(msgspec.Struct, frozen=True):
     top_frame: str | None = None
     sample_rate: float | None = None
     repairs: tuple[str, ...] = ()
+
+
+class RawIssueChange(msgspec.Struct, frozen=True):
+    """
+    A webhook about an issue, before any rule was applied.
+
+    `webhook` is the whole body; in its `data.issue`, an object, Sentry told the issue as it was after the change.
+    `told_at` is when Sentry says it sent this; `is_backfill`: from a file, and so perhaps long after.
+    """
+
+    webhook: dict[str, Any]
+    action: str
+    issue_id: int
+    project_id: int | None = None
+    told_at: str | None = None
+    is_backfill: bool = False
+
+
+class IssueChange(msgspec.Struct, frozen=True):
+    """
+    One change of an issue, scrubbed: when it happened, and the issue as it was after it.
+
+    Texts and instants are as in an EventRecord. No person is named: `assignee` is `user:ID` or `team:ID`, and `body`,
+    the webhook's JSON, has lost names and mail addresses. None: not told, or, of `substatus`, `assignee` and
+    `resolved_at`, that there is none.
+    """
+
+    project_id: int | None
+    issue_id: int
+    changed_at: datetime
+    received_at: datetime
+    action: str
+    body: bytes
+    project_slug: str | None = None
+    project_name: str | None = None
+    status: str | None = None
+    substatus: str | None = None
+    priority: str | None = None
+    assignee: str | None = None
+    short_id: str | None = None
+    title: str | None = None
+    culprit: str | None = None
+    level: str | None = None
+    first_seen_at: datetime | None = None
+    last_seen_at: datetime | None = None
+    resolved_at: datetime | None = None
+    is_unhandled: bool | None = None
+    url: str | None = None

@@ -16,7 +16,7 @@ def replay(engine: Engine, settings: Settings, key: int | None, reason: str | No
     """
     Load one record, or all of a reason, or all.
 
-    A record whose events all have rows now is forgotten; what still cannot be read, or stored, stays as it is.
+    A record that has all its rows now is forgotten; what still cannot be read, or stored, stays as it is.
     Raises: IngestError when there is no such record.
     """
     with engine.connect() as connection:
@@ -32,7 +32,8 @@ def replay(engine: Engine, settings: Settings, key: int | None, reason: str | No
                 raise IngestError(f"There is no set-aside record {key}; `errhouse set-aside list` shows them.")
             continue
         payload = found[2]
-        if not interpret(payload, lambda _: True).records:
+        understood = interpret(payload, lambda _: True)
+        if not understood.records and not understood.changes:
             total = total.plus(Tally(payloads=1, set_aside=1))
             continue
         tally = loader.load([payload], origin=ORIGIN)

@@ -174,7 +174,17 @@ def row(record: EventRecord, project_id: int, compress: Compress | None) -> Row:
             r.issue_id,
         ),
         dimensions=tuple(dimensions),
-        group=(project_id, group_key, r.group, r.issue_id, r.type, r.title, r.culprit, fingerprint),
+        group=(
+            project_id,
+            group_key,
+            r.group,
+            r.issue_id,
+            None if r.issue_id is None else r.occurred_at,
+            r.type,
+            r.title,
+            r.culprit,
+            fingerprint,
+        ),
         project=(project_id, r.project_slug, r.project_name),
         is_odd_time=r.time_quality is not TimeQuality.exact,
     )

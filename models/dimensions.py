@@ -178,7 +178,8 @@ class DimGroup(Dimension, Base):
     """
     Grain: one grouping hash. `issue_id` follows what the latest event told, by its own time; nothing else changes.
 
-    So a merge of issues moves groups from issue to issue, and never an event.
+    So a merge of issues moves groups from issue to issue, and never an event. The row is written only when it moves:
+    docs/adr/0012-issues-follow-what-was-told-last.md says what follows from that.
     """
 
     __tablename__ = "dim_group"
@@ -199,7 +200,9 @@ class DimGroup(Dimension, Base):
     group_key: Mapped[Key] = mapped_column(comment=HASH, sort_order=-1)
     group_hash: Mapped[str] = mapped_column(comment="Grouping hash: Sentry's own where it was told, else ours.")
     issue_id: Mapped[int | None] = mapped_column(BigInteger, comment="Sentry's id of the issue, where it was told.")
-    issue_told_at: Mapped[datetime | None] = mapped_column(comment="When the event that told issue_id occurred.")
+    issue_told_at: Mapped[datetime | None] = mapped_column(
+        comment="When the event occurred that moved the group to issue_id: the first that told it, not the last."
+    )
     public_issue_id: Mapped[int] = mapped_column(
         BigInteger,
         Computed("coalesce(issue_id, group_key & 9223372036854775807)", persisted=True),

@@ -10,8 +10,9 @@ ISSUE_ID = "Sentry's id of the issue."
 
 class DimIssue(Base):
     """
-    Grain: one issue that Sentry told of. Written by the loader: the change with the latest `changed_at` stands here.
+    Grain: one issue that Sentry told of. Written by the loader, of the issue's rows in issue_change: the latest stands.
 
+    What the latest does not tell is kept from the one before.
     dim_group says which groups of events an issue has; an issue without a webhook has no row here.
     """
 
@@ -52,10 +53,22 @@ class IssueChange(Base):
     issue_id: Mapped[Key] = mapped_column(comment=ISSUE_ID)
     changed_at: Mapped[Instant] = mapped_column(comment="When it happened.")
     received_at: Mapped[Instant] = mapped_column(comment="When errhouse accepted the webhook.")
-    action: Mapped[str] = mapped_column(comment="created, resolved, unresolved, assigned or archived, as told.")
+    action: Mapped[str] = mapped_column(
+        comment="created, resolved, unresolved, assigned, archived; also other types of activity alerts, as told."
+    )
     status: Mapped[str | None] = mapped_column(comment="Status after it.")
     substatus: Mapped[str | None] = mapped_column(comment="Substatus after it.")
     priority: Mapped[str | None] = mapped_column(comment="Priority after it.")
     assignee: Mapped[str | None] = mapped_column(comment="Kind and id of who it is assigned to after it.")
-    codec: Mapped[int] = mapped_column(SmallInteger, comment="How body is compressed, as in event_payload.")
-    body: Mapped[bytes] = mapped_column(LargeBinary, comment="The webhook's JSON, scrubbed and compressed.")
+    short_id: Mapped[str | None] = mapped_column(comment="Sentry's short name, as told then.")
+    title: Mapped[str | None] = mapped_column(comment="Title of the issue, as told then.")
+    culprit: Mapped[str | None] = mapped_column(comment="Culprit of the issue, as told then.")
+    level: Mapped[str | None] = mapped_column(comment="Level of the issue, as told then.")
+    first_seen_at: Mapped[Instant | None] = mapped_column(comment="When Sentry first saw the issue, as told then.")
+    last_seen_at: Mapped[Instant | None] = mapped_column(comment="When Sentry had last seen the issue then.")
+    is_unhandled: Mapped[bool | None] = mapped_column(Boolean, comment="Whether the program did not catch it.")
+    url: Mapped[str | None] = mapped_column(comment="Address of the issue in Sentry.")
+    codec: Mapped[int | None] = mapped_column(SmallInteger, comment="How body is compressed, as in event_payload.")
+    body: Mapped[bytes | None] = mapped_column(
+        LargeBinary, comment="The webhook's JSON without persons, scrubbed, compressed; null where none is kept."
+    )

@@ -27,7 +27,7 @@ from ingest.forms import (
     store,
     ui_component,
 )
-from ingest.records import Door, Payload, RawEvent
+from ingest.records import Door, Payload, RawEvent, RawIssueChange
 
 FORM_HEADER = "form"  # in a payload from a file: the form its bytes were said to have
 
@@ -44,9 +44,9 @@ class Form(Protocol):
         Takes:  `data`, the parsed JSON; None for envelopes and for what is no JSON.
         """
 
-    def parse(self, payload: Payload, data: object) -> Iterator[RawEvent]:
+    def parse(self, payload: Payload, data: object) -> Iterator[RawEvent | RawIssueChange]:
         """
-        Give the error events in the payload, at least one.
+        Give the error events, or the change of an issue, in the payload: at least one.
 
         Raises: MalformedPayload(reason).
         """
@@ -74,12 +74,12 @@ FORMS: tuple[Form, ...] = (
 
 def raw_events(payload: Payload) -> list[RawEvent]:
     """
-    Give the error events in a payload, at least one.
+    Give the error events in a payload: at least one, but for a change of an issue.
 
     Raises: MalformedPayload: what its bytes are, NO_EVENT, UNKNOWN_RESOURCE or UNKNOWN_SHAPE.
     """
     form, data = form_of(payload)
-    return list(form.parse(payload, data))
+    return [raw for raw in form.parse(payload, data) if isinstance(raw, RawEvent)]
 
 
 def form_of(payload: Payload) -> tuple[Form, object]:

@@ -9,7 +9,7 @@ Documented at: docs.sentry.io/organization/integrations/integration-platform/web
 from collections.abc import Iterator
 
 from ingest import platform_event
-from ingest.records import Payload, RawEvent
+from ingest.records import Payload, RawIssueChange
 
 NAME: str = "issue"
 
@@ -19,12 +19,10 @@ def matches(payload: Payload, data: object) -> bool:
     return platform_event.resource(payload, data) == NAME
 
 
-def parse(payload: Payload, data: object) -> Iterator[RawEvent]:
+def parse(payload: Payload, data: object) -> Iterator[RawIssueChange]:
     """
-    Give nothing: there is no event in it.
+    Give the change; there is no event in it.
 
-    Raises: MalformedPayload: NOT_AN_OBJECT, UNKNOWN_SHAPE; NO_EVENT, always.
+    Raises: MalformedPayload: NOT_AN_OBJECT, UNKNOWN_SHAPE; NO_EVENT where the issue's state is not told.
     """
-    del payload
-    platform_event.content(data, NAME)
-    platform_event.no_event(data, NAME)
+    yield platform_event.issue_change(payload, data, NAME, data.get("action") if isinstance(data, dict) else None)

@@ -11,7 +11,7 @@ from tests.support.wait import until
 TALLY = (
     "select sum(payload_count)::int as payloads, sum(event_count)::int as events, sum(loaded_count)::int as loaded, "
     "sum(duplicate_count)::int as duplicates, sum(refused_count)::int as refused, "
-    "sum(set_aside_count)::int as set_aside from warehouse.load_tally"
+    "sum(set_aside_count)::int as set_aside, sum(issue_change_count)::int as issue_changes from warehouse.load_tally"
 )
 
 
