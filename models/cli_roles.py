@@ -74,7 +74,7 @@ def _login(given: logins.Login, url: str) -> dict[str, Any]:
         "as": given.kind,
         "projects": "all" if given.project_ids == [logins.ALL_PROJECTS] else given.project_ids,
         "password": given.password,
-        "url": parsed.render_as_string(hide_password=False),
+        "url": parsed.render_as_string(hide_password=False).replace(" ", "%20"),  # SQLAlchemy leaves spaces
     }
 
 

@@ -73,8 +73,8 @@ REVOKED = text(
     """
 )
 IS_OWNER = text(
-    "select current_user = :owner and exists "
-    "(select from pg_class c where c.oid = to_regclass('warehouse.fact_event') and c.relowner = current_user::regrole)"
+    "select current_user = :owner and exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+    "where n.nspname = 'warehouse' and c.relname = 'fact_event' and pg_get_userbyid(c.relowner) = current_user)"
 )
 
 

@@ -16,8 +16,8 @@ from sqlalchemy import Connection, text
 OTHER_OWNER = text(
     """
     select pg_get_userbyid(c.relowner) as owner, current_setting('role') as before
-    from pg_class c
-    where c.oid = to_regclass('warehouse.fact_event') and pg_get_userbyid(c.relowner) <> current_user
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = 'warehouse' and c.relname = 'fact_event' and pg_get_userbyid(c.relowner) <> current_user
     and pg_has_role(
         session_user, c.relowner,
         case when current_setting('server_version_num')::int < 160000 then 'MEMBER' else 'SET' end

@@ -64,7 +64,10 @@ STATE = text(
     group by c.oid
     """
 )
-IS_MEANT = text("select relforcerowsecurity from pg_class where oid = to_regclass(:table)")
+IS_MEANT = text(
+    "select relforcerowsecurity from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+    "where n.nspname = :schema and c.relname = :table"
+)
 DEFINITION = text("select obj_description(to_regprocedure(:function), 'pg_proc')")
 ANALYSTS = text(
     """
@@ -159,7 +162,7 @@ def disable(engine: Engine) -> State:
 
 def renew(connection: Connection) -> int:
     """Guard what an upgrade has added, where it is on; return how many tables. The caller is the owner, and commits."""
-    if not connection.execute(IS_MEANT, {"table": f"{WAREHOUSE}.{MARK}"}).scalar():
+    if not connection.execute(IS_MEANT, {"schema": WAREHOUSE, "table": MARK}).scalar():
         return 0
     guarded = _states(connection)
     is_old = connection.execute(DEFINITION, {"function": FUNCTION}).scalar() != _definition()
@@ -173,7 +176,7 @@ def renew(connection: Connection) -> int:
 
 def state(connection: Connection) -> State:
     """Read whether it is on, and look for what would make it leak."""
-    is_on = bool(connection.execute(IS_MEANT, {"table": f"{WAREHOUSE}.{MARK}"}).scalar())
+    is_on = bool(connection.execute(IS_MEANT, {"schema": WAREHOUSE, "table": MARK}).scalar())
     states = _states(connection)
     names = [table.name for table in guarded_tables()]
     guarded = [name for name in names if states.get(name, (False, False))[0]]
@@ -189,7 +192,7 @@ def state(connection: Connection) -> State:
     if connection.execute(DEFINITION, {"function": FUNCTION}).scalar() != _definition():
         findings.append("The functions that policies ask are not those of this errhouse; run `errhouse db upgrade`.")
         return State(is_on, len(guarded), len(names), [], [*findings, *_leaks(connection)])
-    analysts = [Analyst(*row) for row in connection.execute(ANALYSTS).tuples()]
+    analysts = [Analyst(*row) for row in connection.execute(ANALYSTS)]
     findings += _leaks(connection)
     findings += [
         f"{each.name} may read no project; run `errhouse db roles --login {each.name} --as analyst` with its projects."

@@ -49,8 +49,8 @@ MAY_CREATE = text(
 IS_READY = text(
     """
     select exists (
-        select from pg_class c
-        where c.oid = to_regclass('warehouse.fact_event') and pg_get_userbyid(c.relowner) = :owner
+        select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname = 'warehouse' and c.relname = 'fact_event' and pg_get_userbyid(c.relowner) = :owner
     )
     """
 )
@@ -180,7 +180,7 @@ def cancel_overlong(connection: Connection, most: timedelta) -> int:
 
 
 def _make_groups(connection: Connection, version: int) -> None:
-    there: dict[str, bool] = dict(connection.execute(EXISTING, {"names": list(GROUPS)}).tuples().all())
+    there = {row[0]: bool(row[1]) for row in connection.execute(EXISTING, {"names": list(GROUPS)})}
     for name, is_unfit in there.items():
         if is_unfit:
             raise RolesError(
