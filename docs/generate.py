@@ -1,10 +1,11 @@
 """
-Write the pages of docs/ that the code itself knows: settings, commands, forms, schema, metrics.
+Write the pages of docs/ that the code itself knows: settings, commands, forms, schema, metrics, and the dbt sources.
 
 `python docs/generate.py` writes them, `--check` only tells whether they are stale and exits 1 if so.
 """  # noqa: INP001 - a script beside what it writes
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,9 +27,9 @@ from ingest.forms import FORMS  # noqa: E402
 from ingest.samples import SAMPLES  # noqa: E402
 from models import Base  # noqa: E402
 from models.settings import MIB, PREFIX, Settings  # noqa: E402
-from models.views import VIEWS  # noqa: E402
+from models.views import USERS_SAID, VIEWS, Column, View  # noqa: E402
 
-MADE = "<!-- Made by docs/generate.py from the code: change it there, then run `make docs`. -->"
+MADE = "Made by docs/generate.py from the code: change it there, then run `make docs`."
 LABEL = re.compile(r"^(Sent by|Recognised by|Documented at): +", re.MULTILINE)
 _KINDS = {int: "INTEGER", float: "NUMBER", Path: "PATH"}
 SHOWN_DEFAULTS = {"DATA_DIR": "`~/.local/share/errhouse`, or `$XDG_DATA_HOME/errhouse`"}
@@ -165,6 +166,69 @@ def _columns(each: Table) -> Iterator[tuple[str, str, str]]:
         yield f"`{column.name}`", kind if column.nullable else f"{kind} not null", column.comment or ""
 
 
+def data_dictionary() -> Iterator[str]:
+    """Give what analysts are promised, without the tables behind it: `analytics.data_dictionary` as a page."""
+    yield from (
+        "# Data dictionary",
+        "",
+        "Every view of schema `analytics`, as `analytics.data_dictionary` tells it. Instants are UTC. Views are live:",
+        "an event counts in all of them as soon as it is loaded. [How to query them](how-to/query.md).",
+    )
+    for view in VIEWS:
+        yield from ("", f"## {view.name}", "", view.comment)
+        if view.key:
+            yield from ("", f"One row for each {', '.join(f'`{name}`' for name in view.key)}.")
+        yield ""
+        rows = [(f"`{c.name}`", c.type, "" if c.is_told else "yes", c.comment) for c in view.columns]
+        yield from table(("column", "type", "may be null", "meaning"), rows)
+    yield from ("", "## users(user_sketch)", "", USERS_SAID, "")
+    yield from ("```sql", "select culprit, analytics.users(user_sketch) as users", "from analytics.culprits_daily")
+    yield from ("where day >= current_date - 30 group by culprit order by users desc limit 20;", "```")
+
+
+def dbt_sources() -> Iterator[str]:
+    """Give the views as dbt sources: descriptions, freshness, and tests of what is declared."""
+    yield from ("version: 2", "sources:", "  - name: errhouse", "    schema: analytics")
+    yield from (
+        "    description: Sentry's error events in PostgreSQL; views that are only ever appended to.",
+        "    tables:",
+    )
+    for view in VIEWS:
+        yield from (f"      - name: {view.name}", f"        description: {_yaml(view.comment)}")
+        yield from _dbt_table(view)
+        yield "        columns:"
+        for column in view.columns:
+            yield from _dbt_column(column)
+
+
+def _yaml(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # JSON is YAML
+
+
+def _dbt_table(view: View) -> Iterator[str]:
+    if view.loaded_at:
+        yield from ("        config:", f"          loaded_at_field: {view.loaded_at}", "          freshness:")
+        yield from (
+            "            warn_after: {count: 1, period: hour}",
+            "            error_after: {count: 1, period: day}",
+        )
+    if view.key:
+        yield from ("        data_tests:", "          - unique_together:", "              arguments:")
+        yield f"                columns: [{', '.join(view.key)}]"
+
+
+def _dbt_column(column: Column) -> Iterator[str]:
+    yield from (f"          - name: {column.name}", f"            description: {_yaml(column.comment)}")
+    yield f"            data_type: {_yaml(column.type)}"
+    if column.is_told or column.words:
+        yield "            data_tests:"
+    if column.is_told:
+        yield "              - not_null"
+    if column.words:
+        yield from ("              - accepted_values:", "                  arguments:")
+        yield f"                    values: [{', '.join(column.words)}]"
+
+
 def all_metrics() -> Iterator[str]:
     """Give every metric by the name Prometheus sees."""
     yield from (
@@ -190,12 +254,15 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "forms.md": forms,
     "schema.md": schema,
     "metrics.md": all_metrics,
+    "data-dictionary.md": data_dictionary,
+    "dbt/models/sources.yml": dbt_sources,
 }
 
 
 def text(page: str) -> str:
     """Give a page as it should be."""
-    return "\n".join([MADE, "", *PAGES[page]()]) + "\n"
+    made = [f"# {MADE}"] if page.endswith(".yml") else [f"<!-- {MADE} -->", ""]
+    return "\n".join([*made, *PAGES[page]()]) + "\n"
 
 
 def stale() -> list[str]:
@@ -213,6 +280,7 @@ def main(arguments: Sequence[str]) -> int:
         if arguments:
             sys.stderr.write(f"docs/{page} is stale: run `make docs`.\n")
         else:
+            (HERE / page).parent.mkdir(parents=True, exist_ok=True)
             (HERE / page).write_text(text(page))
     return 1 if found and arguments else 0
 

@@ -63,14 +63,20 @@ RELEASES = View(
         select case when {_VERSION} ~ '{_NUMBERED}' then split_part({_VERSION}, '+', 1) else {_VERSION} end as version,
             case when {_VERSION} ~ '{_NUMBERED}' then substring({_VERSION} from '\\+(.+)$') end as build
     ) b
+    where v.release is not null
     """,  # noqa: S608 - parts are ours
     (
         PROJECT_ID,
         PROJECT,
-        Column("release", "text", "Release of the program, as told."),
+        Column("release", "text", "Release of the program, as told.", is_told=True),
         Column("dist", "text", "Distribution: one build of the release; null when none was sent."),
         Column("package", "text", "What stands before `@` in `package@version+build`; null without."),
-        Column("version", "text", "The version, without package and build; the whole release where it has neither."),
+        Column(
+            "version",
+            "text",
+            "The version, without package and build; the whole release where it has neither.",
+            is_told=True,
+        ),
         Column("build", "text", "What stands after `+`; null without."),
         Column(
             "version_sort",
