@@ -23,7 +23,7 @@ MARK = "fact_event"  # what is on for the fact is meant for all
 POLICIES = ("by_project", "for_loader")
 
 # Both run as the owner, who alone may read whom is allowed what. They tell a session of nobody but itself and of roles
-# that it may become. A role that is gone, or another one of that name, has no rights left over: names are joined.
+# that it may become, and names that are no role any more disturb nobody.
 FUNCTIONS = (
     f"""
     create or replace function {ANALYTICS}.allowed_all_projects(asked name) returns boolean

@@ -252,9 +252,11 @@ def test_a_session_of_an_analyst_begins_with_its_limits(analyst: str, database_u
 
 
 def test_a_query_over_the_time_limit_is_ended(analyst: str) -> None:
-    with psycopg.connect(analyst, options="-c statement_timeout=100ms") as connection:
-        with pytest.raises(errors.QueryCanceled, match="statement timeout"):
-            connection.execute("select pg_sleep(600)")
+    with (
+        psycopg.connect(analyst, options="-c statement_timeout=100ms") as connection,
+        pytest.raises(errors.QueryCanceled, match="statement timeout"),
+    ):
+        connection.execute("select pg_sleep(600)")
 
 
 @pytest.mark.parametrize("who", ["superuser", "loader"])
