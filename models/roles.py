@@ -61,13 +61,13 @@ PUBLIC_RIGHTS = text(
     """
 )
 
-# Analysts that work for longer than they may: a statement is cancelled; who then sits in a transaction, or goes on and
-# on in one, is thrown out, for that keeps maintenance waiting.
+# Analysts that work for longer than they may: a statement is cancelled; who sits in a transaction for twice as long, or
+# goes on and on in one, is thrown out, for that keeps maintenance waiting.
 OVERLONG = text(
     """
     with late as (
         select pid, state = 'active' and query_start < :now - cast(:most as interval) as is_long,
-            state like 'idle in transaction%' and state_change < :now - cast(:most as interval)
+            state like 'idle in transaction%' and state_change < :now - 2 * cast(:most as interval)
             or xact_start < :now - 10 * cast(:most as interval) as is_stuck
         from pg_stat_activity
         where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'

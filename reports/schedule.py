@@ -7,7 +7,7 @@ Every job may run beside the same job of another service on the same database: w
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Thread
 from time import monotonic, sleep
 
@@ -20,6 +20,7 @@ from models.engine import engine_for
 from models.errors import ModelsError
 from models.fold import fold_all
 from models.maintain import Step, maintain, urgent, why
+from models.roles import cancel_overlong
 from models.schedule_state import ScheduleState, schedule_state
 from models.settings import Settings
 from reports.halt import Halt, Halted
@@ -31,6 +32,8 @@ FIRST_MAINTAIN_SECONDS = 60.0
 URGENT_SECONDS = 60.0
 FIRST_URGENT_SECONDS = 5.0
 REBUILD_SECONDS = 30.0  # of each run; the rest of the days is left to the next
+ANALYSTS_SECONDS = 5.0
+ANALYST_QUERY = timedelta(seconds=35)  # a little more than the limit that an analyst's session begins with
 HALT_SECONDS = 2.0
 CONNECTIONS = 6  # a fold, the urgent, the maintenance with its claim, and one that is made and closed by itself
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -151,6 +154,7 @@ class Work:
         first = min(FIRST_MAINTAIN_SECONDS, settings.MAINTAIN_SECONDS)
         return [
             Job("fold", settings.FOLD_SECONDS, self.fold),
+            Job("analysts", ANALYSTS_SECONDS, self.analysts),
             Job("urgent", URGENT_SECONDS, self.urgent, FIRST_URGENT_SECONDS),
             Job("maintain", settings.MAINTAIN_SECONDS, self.maintain, first),
         ]
@@ -161,6 +165,13 @@ class Work:
         moved = fold_all(self._engine, began.date(), self._settings.HOUR_GROUP_RETENTION_DAYS)
         self.state.last_fold_us = _us(began)
         self.state.folded_total += moved
+
+    def analysts(self) -> None:
+        """End what analysts have been at for longer than they may."""
+        with self._engine.begin() as connection:
+            ended = cancel_overlong(connection, ANALYST_QUERY)
+        if ended:
+            log.info("queries of analysts took too long and were ended", count=ended)
 
     def urgent(self) -> None:
         """Do of the maintenance what should not wait for its hour."""
