@@ -4,6 +4,7 @@ The scheduler: what is to be done every few seconds or every hour, each in its o
 Every job may run beside the same job of another service on the same database: who does it is settled there.
 """
 
+import gc
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -209,6 +210,7 @@ def run(settings: Settings, should_stop: Callable[[], bool]) -> None:
     work = Work(engine, settings, now, halt)
     Scheduler(work.jobs(), halt, work.tell).run(should_stop)
     engine.dispose()
+    gc.freeze()  # the interpreter looks for cycles when it ends: for longer than anybody waits
 
 
 def _log(steps: Iterable[Step]) -> None:

@@ -15,6 +15,7 @@ from models.views.culprits import CULPRITS_DAILY, USERS_AFFECTED_DAILY
 from models.views.errors import DAILY, HOURLY
 from models.views.events import EVENTS
 from models.views.issues import ISSUES
+from models.views.issues_daily import ISSUES_DAILY
 from models.views.put import USERS_SAID, columns_of, put
 from models.views.quality import DATA_QUALITY
 from models.views.releases import RELEASES
@@ -27,6 +28,7 @@ __all__ = ["EVENTS", "USERS_SAID", "VIEWS", "Column", "View", "apply", "columns_
 VIEWS: tuple[View, ...] = (
     EVENTS,
     ISSUES,
+    ISSUES_DAILY,
     HOURLY,
     DAILY,
     CULPRITS_DAILY,

@@ -1,6 +1,6 @@
 """analytics.events: one row per event, with the names behind its keys."""
 
-from models.views.view import INSTANT, LEVEL, PROJECT, PROJECT_ID, Column, View, level_word
+from models.views.view import INSTANT, LEVEL, PROJECT, PROJECT_ID, USER_SKETCH, Column, View, level_word
 
 SOURCES = ("webhook_platform", "webhook_legacy", "service_hook", "sdk", "rest", "file")
 TIME_QUALITIES = ("exact", "missing", "too_old", "future", "drifted")
@@ -63,7 +63,9 @@ EVENTS = View(
         case e.time_quality when 0 then 'exact' when 1 then 'missing' when 2 then 'too_old' when 3 then 'future'
             when 4 then 'drifted' end as time_quality,
         e.stack_key as stack_id,
-        e.group_key as group_id
+        e.group_key as group_id,
+        e.sample_weight::float8 as sample_weight,
+        case when e.user_key is not null then array[e.user_key] end as user_sketch
     from warehouse.fact_event e
     left join warehouse.dim_project p on p.project_id = e.project_id
     left join warehouse.dim_culprit c on c.project_id = e.project_id and c.culprit_key = e.culprit_key
@@ -152,6 +154,13 @@ EVENTS = View(
             "events.",
             is_told=True,
         ),
+        Column(
+            "sample_weight",
+            "double precision",
+            "How many events this one stands for: 1 / sample rate, 1 if none was sent.",
+            is_told=True,
+        ),
+        USER_SKETCH,
     ),
     key=("project_id", "event_id"),
     loaded_at="received_at",

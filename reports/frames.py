@@ -1,0 +1,173 @@
+"""
+Questions to the warehouse as DataFrames; the only SELECT in this room, and the door for notebooks.
+
+    from reports import frames
+    frames.frequency("30d", by="project,culprit")
+
+Each function also takes a `Period` and an open `Reader`, so that a report asks everything of one snapshot. Numbers are
+exact for any period: whole UTC days come from rollups, the rest of a day from its events.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
+
+import pandas as pd
+
+from models.clock import now
+from models.engine import database_url
+from models.settings import load_settings
+from reports.filters import Filters, groupings
+from reports.period import Period, parsed
+from reports.reading import Reader, reading
+
+ALL = Filters()
+GROUPED_BY = {
+    "project": "project",
+    "level": "level",
+    "culprit": "culprit",
+    "environment": "coalesce(environment, '')",
+    "release": "coalesce(release, '')",
+    "issue": "issue_id",
+}
+
+# Events of a period: whole days from the rollup, what is before and after them from the events themselves.
+OCCURRED = """
+    select project_id, project, issue_id, culprit, level, environment, release, events, weighted_events,
+        unhandled_events, first_seen_at, last_seen_at, user_sketch
+    from analytics.issues_daily where day >= :first_day and day < :end_day
+    union all
+    select project_id, project, issue_id, culprit, level, environment, release, 1, sample_weight,
+        case when handled then 0 when not handled then 1 else 0 end, occurred_at, occurred_at, user_sketch
+    from analytics.events
+    where (occurred_at >= :head_from and occurred_at < :head_to)
+        or (occurred_at >= :tail_from and occurred_at < :tail_to)
+"""
+WANTED = """
+    (cardinality(:project::text[]) = 0 or project = any(:project) or project_id::text = any(:project))
+    and (cardinality(:environment::text[]) = 0 or coalesce(environment, '') = any(:environment))
+    and (cardinality(:level::text[]) = 0 or level = any(:level))
+"""
+WANTED_FINE = f"""
+    {WANTED}
+    and (cardinality(:culprit::text[]) = 0 or culprit = any(:culprit))
+    and (cardinality(:release::text[]) = 0 or coalesce(release, '') = any(:release))
+    and (cardinality(:issue::text[]) = 0 or issue_id::text = any(:issue))
+"""
+HOURS = f"""
+    select project_id, project, hour, level, coalesce(environment, '') as environment, events, weighted_events,
+        unhandled_events
+    from analytics.errors_hourly where hour >= :start and hour < :end and {WANTED}
+"""  # noqa: S608 - parts are ours
+ISSUES = """
+    select project_id, project, issue_id, title, culprit, level, status, substatus, priority, events, users,
+        first_seen_at, last_seen_at, first_release, last_release, resolved_at
+    from analytics.issues
+    where last_seen_at >= :since
+        and (cardinality(:project::text[]) = 0 or project = any(:project) or project_id::text = any(:project))
+"""
+QUALITY = """
+    select * from analytics.data_quality where day >= :first_day and day < :end_day
+        and (cardinality(:project::text[]) = 0 or project = any(:project) or project_id::text = any(:project))
+"""
+
+
+class Days(NamedTuple):
+    """A period cut at UTC midnights: whole days, and what is before (`head`) and after (`tail`) them."""
+
+    first_day: date
+    end_day: date
+    head_from: datetime
+    head_to: datetime
+    tail_from: datetime
+    tail_to: datetime
+
+
+def cut(period: Period) -> Days:
+    """Cut a period at UTC midnights (pure)."""
+    start, end = period.start.astimezone(UTC), period.end.astimezone(UTC)
+    first = _midnight(start.date())
+    first = first if first == start else first + timedelta(days=1)
+    last = _midnight(end.date())
+    if first > last:
+        return Days(first.date(), first.date(), start, end, end, end)
+    return Days(first.date(), last.date(), start, first, last, end)
+
+
+def frequency(
+    period: Period | str = "7d",
+    by: str | tuple[str, ...] = "project,level,culprit",
+    filters: Filters = ALL,
+    reader: Reader | None = None,
+) -> pd.DataFrame:
+    """
+    How often, by what was asked for, most frequent first.
+
+    Takes: `by`, words of reports.filters.GROUPINGS.
+    Gives: those columns (str; issue int64; "" for none), events (int64), weighted_events (float64), unhandled_events
+           (int64), users (int64, within 3 % beyond a thousand), first_seen_at, last_seen_at (UTC).
+    """
+    names = groupings(by) if isinstance(by, str) else by
+    columns = ", ".join(f"{GROUPED_BY[name]} as {name}" for name in names)
+    positions = ", ".join(str(number + 1) for number in range(len(names)))
+    sql = f"""
+        select {columns}, sum(events)::bigint as events, sum(weighted_events)::float8 as weighted_events,
+            sum(unhandled_events)::bigint as unhandled_events, analytics.users(user_sketch) as users,
+            min(first_seen_at) as first_seen_at, max(last_seen_at) as last_seen_at
+        from ({OCCURRED}) occurred where {WANTED_FINE}
+        group by {positions} order by events desc, {positions}
+    """  # noqa: S608 - words of a fixed list
+    with _reader(reader) as open_reader:
+        return open_reader.read(sql, **cut(_period(period))._asdict(), **filters.told())
+
+
+def hours(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
+    """
+    Count by hour: one row per project, UTC hour, level and environment; hours that the period touches count whole.
+
+    Gives: project_id (int64), project, hour (UTC), level, environment (str), events, unhandled_events (int64),
+           weighted_events (float64).
+    """
+    chosen = _period(period)
+    start = chosen.start.replace(minute=0, second=0, microsecond=0)
+    told = {name: value for name, value in filters.told().items() if name in {"project", "environment", "level"}}
+    with _reader(reader) as open_reader:
+        return open_reader.read(HOURS, start=start, end=chosen.end, **told)
+
+
+def issues(since: datetime, filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
+    """
+    Give the issues that were seen since an instant, as they are now.
+
+    Gives: project_id, issue_id, events, users (int64), project, title, culprit, level, status, substatus, priority,
+           first_release, last_release (str, missing when not told), first_seen_at, last_seen_at, resolved_at (UTC).
+    """
+    with _reader(reader) as open_reader:
+        return open_reader.read(ISSUES, since=since, project=filters.told()["project"])
+
+
+def quality(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
+    """Give `analytics.data_quality` for the UTC days that a period touches."""
+    chosen = _period(period)
+    last = (chosen.end - timedelta(microseconds=1)).date()
+    told = {"first_day": chosen.start.date(), "end_day": last + timedelta(days=1)}
+    with _reader(reader) as open_reader:
+        return open_reader.read(QUALITY, **told, project=filters.told()["project"])
+
+
+def _period(told: Period | str) -> Period:
+    return told if isinstance(told, Period) else parsed(now(), last=told)
+
+
+@contextmanager
+def _reader(given: Reader | None) -> Iterator[Reader]:
+    if given is not None:
+        yield given
+        return
+    with database_url(load_settings()) as url, reading(url) as opened:
+        yield opened
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
