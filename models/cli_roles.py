@@ -125,7 +125,7 @@ def _show(act: Callable[[Engine], rls.State], as_json: bool) -> None:
         )
     else:
         typer.echo(f"Row-level security is {'on' if found.is_on else 'off'}.")
-        rows = [(a.name, "all" if a.is_all else ", ".join(map(str, a.project_ids))) for a in found.analysts]
+        rows = [(a.name, "all" if a.is_all else ", ".join(map(str, a.project_ids)) or "none") for a in found.analysts]
         if rows:
             shown("Analysts", ("login", "projects"), rows)
         for finding in found.findings:

@@ -194,11 +194,6 @@ def state(connection: Connection) -> State:
         return State(is_on, len(guarded), len(names), [], [*findings, *_leaks(connection)])
     analysts = [Analyst(*row) for row in connection.execute(ANALYSTS)]
     findings += _leaks(connection)
-    findings += [
-        f"{each.name} may read no project; run `errhouse db roles --login {each.name} --as analyst` with its projects."
-        for each in analysts
-        if not each.is_all and not each.project_ids
-    ]
     return State(is_on, len(guarded), len(names), analysts, findings)
 
 
