@@ -11,8 +11,10 @@ from ingest import jsontext
 from ingest.body import Limits, read_body
 from ingest.errors import MalformedPayload, Reason
 from ingest.forms import FORMS, envelope, form_of, raw_events, store
+from ingest.interpret import interpret
 from ingest.normalize import normalize
-from ingest.records import KEPT_HEADERS, Door, Payload, RawEvent, Source
+from ingest.records import KEPT_HEADERS, Door, IssueChange, Payload, RawEvent, Source
+from tests.support.loading import us
 
 HERE = Path(__file__).parent
 CASES = sorted(path for path in (HERE / "forms").glob("*/*") if path.is_dir())
@@ -39,6 +41,12 @@ def essence(raw: RawEvent, expected: dict) -> dict:
     return found
 
 
+def essence_of_change(change: IssueChange, expected: dict) -> dict:
+    """What of a change of an issue the case tells about, as JSON says it."""
+    found = msgspec.to_builtins(change)
+    return {name: found[name] for name in expected}
+
+
 def hook(body: object, **headers: str) -> Payload:
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     return Payload(0, Door.HOOK, json.dumps(body).encode(), None, given)
@@ -48,6 +56,13 @@ def hook(body: object, **headers: str) -> Payload:
 def test_a_case_gives_what_is_expected(case):
     expected = json.loads((case / "expect.json").read_text())
     sent = payload(case)
+    if "changes" in expected:
+        assert case.parent.name == form_of(sent)[0].NAME
+        found = interpret(msgspec.structs.replace(sent, received_at_us=us(NOW)), lambda _: True)
+        assert (found.records, found.asides) == ([], [])
+        pairs = zip(found.changes, expected["changes"], strict=True)
+        assert [essence_of_change(*pair) for pair in pairs] == expected["changes"]
+        return
     if isinstance(expected, dict):
         with pytest.raises(MalformedPayload) as caught:
             raw_events(sent)

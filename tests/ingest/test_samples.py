@@ -64,6 +64,12 @@ ROWS = {
     "store": ("sdk", None, "info", "/orders/", "Sample of the form store: 3 orders wait"),
 }
 
+# project, action, status, title
+CHANGES = {
+    "issue": ("sample-backend", "created", "unresolved", "Exception: Sample of the form issue"),
+    "activity_alert": ("sample-web", "resolved", "resolved", "Error: Sample of the form activity_alert"),
+}
+
 
 def payload(form: str, event_id: str = EVENT_ID) -> Payload:
     """What the spool would hold of a sample."""
@@ -98,6 +104,13 @@ def test_a_sample_has_its_form_and_gives_its_row(form):
     found, _ = form_of(sent)
     assert form == found.NAME
     understood = interpret(sent, lambda _: True)
+    if form in CHANGES:
+        assert (understood.records, understood.asides) == ([], [])
+        (change,) = understood.changes
+        assert (change.project_slug, change.action, change.status, change.title) == CHANGES[form]
+        assert change.changed_at == NOW.replace(microsecond=0)
+        return
+    assert understood.changes == []
     if form not in ROWS:
         assert understood.records == []
         assert [aside.reason for aside in understood.asides] == [Reason.NO_EVENT]

@@ -26,7 +26,8 @@ class Parcel(NamedTuple):
     """
     One request.
 
-    `event_id` of the row that must be there, `TOLD` for the one in the answer; None: no row, but `reason` set aside.
+    `event_id` of the row that must be there, `TOLD` for the one in the answer; None: no row, but `reason` set aside, or
+    the change of an issue.
     `project` is its id, or its slug where the sender told no id.
     """
 
@@ -39,6 +40,7 @@ class Parcel(NamedTuple):
     reason: str | None = None
     status: int = 200
     is_chunked: bool = False
+    is_change: bool = False
 
 
 # What no lenient reader can make an event of, and what is said of it; everything else in malformed/ becomes a row.
@@ -209,7 +211,7 @@ def _signed(to: Senders, name: str, resource: str, body: Any, event: dict[str, A
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = signed(data, to.secret, resource)
     if event is None:
-        return Parcel(name, "/hooks/sentry", headers, data, reason="no_event")
+        return Parcel(name, "/hooks/sentry", headers, data, is_change=True)
     return Parcel(name, "/hooks/sentry", headers, data, event["project"], event["event_id"])
 
 

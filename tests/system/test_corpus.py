@@ -110,12 +110,21 @@ def test_each_other_authentic_body_is_set_aside_with_its_reason_and_its_bytes(ru
     assert sum(wanted.values()) >= 30
 
 
+def test_each_webhook_about_an_issue_is_a_change_of_it(running: Running) -> None:
+    told = [json.loads(each.parcel.body) for each in running.sent if each.parcel.is_change]
+    wanted = {(int(each["data"]["issue"]["project"]["id"]), int(each["data"]["issue"]["id"])) for each in told}
+    for table in ("dim_issue", "issue_change"):
+        found = warehouse.rows(running.database_url, f"select distinct project_id, issue_id from warehouse.{table}")
+        assert {tuple(each.values()) for each in found} == wanted
+
+
 def test_the_counters_add_up_to_what_was_sent(running: Running) -> None:
     counts = warehouse.tally(running.database_url)
     assert counts["payloads"] == len(running.sent)
     assert counts["events"] == sum(each.parcel.event_id is not None for each in running.sent) + counts["refused"]
     assert counts["loaded"] == len(found_rows(running.database_url))
     assert counts["set_aside"] == sum(each.parcel.reason is not None for each in running.sent)
+    assert counts["issue_changes"] == sum(each.parcel.is_change for each in running.sent) >= 9
 
 
 def test_all_again_in_another_order_and_in_other_forms_makes_no_new_row(running: Running, tmp_path: Path) -> None:
@@ -144,6 +153,7 @@ def test_all_again_in_another_order_and_in_other_forms_makes_no_new_row(running:
     after = warehouse.tally(url)
     assert after["payloads"] == counted["payloads"] + len(sent) + len(lines)
     assert after["loaded"] == counted["loaded"] == len(before)
+    assert after["issue_changes"] == 2 * counted["issue_changes"]
 
 
 def test_rest_events_are_loaded_from_files_and_meet_the_rows_that_webhooks_made(running: Running) -> None:
