@@ -14,9 +14,9 @@ from tests.support.loading import NOON
 READ_PAYLOADS = text("select codec, body from warehouse.event_payload order by occurred_at, event_id")
 
 
-def bodies(count: int, seed: int = 1) -> list[bytes]:
-    """Give event JSON of about 1 KB."""
-    return [body for _, body in events(count, 1000, seed)]
+def bodies(count: int, seed: int = 1, size: int = 1000) -> list[bytes]:
+    """Give event JSON of about so many bytes."""
+    return [body for _, body in events(count, size, seed)]
 
 
 def dictionary(codec: int, seed: int = 1) -> bytes:
