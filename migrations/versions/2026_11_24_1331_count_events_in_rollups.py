@@ -847,6 +847,10 @@ def upgrade() -> None:
         ),
         schema="warehouse",
     )
+    op.execute(
+        "update warehouse.spool_position p set record_count = coalesce("
+        "(select sum(t.payload_count) from warehouse.load_tally t where t.origin = p.spool_id::text), 0)"
+    )
     for table in ("rollup_day", "rollup_day_culprit", "rollup_day_user", "rollup_group", "rollup_release"):
         op.execute(
             f"alter table warehouse.{table} alter column user_sketch set storage external"
