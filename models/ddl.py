@@ -41,14 +41,20 @@ def run(connection: Connection, statement: LiteralString, *names: str, words: tu
     Raises: psycopg.Error.
     """
     parts = [*map(sql.Identifier, names), *map(sql.Literal, words)]
-    connection.execute(text("select"))  # so that SQLAlchemy knows of the transaction
+    _begin(connection)
     driver(connection).execute(sql.SQL(statement).format(*parts))
 
 
-def run_made(connection: Connection, statement: str) -> None:
-    """Execute a statement that the server has made and quoted, or that holds nothing but our own constants."""
-    connection.execute(text("select"))
-    driver(connection).execute(statement.encode())
+def run_made(connection: Connection, *statements: str) -> None:
+    """Execute statements that the server has made and quoted, or that hold nothing but our own constants, at once."""
+    _begin(connection)
+    driver(connection).execute("; ".join(statements).encode())
+
+
+def _begin(connection: Connection) -> None:
+    """Let SQLAlchemy know of the transaction, which it would otherwise not commit."""
+    if not connection.in_transaction():
+        connection.execute(text("select"))
 
 
 def attempted(connection: Connection, statement: LiteralString, *names: str) -> bool:

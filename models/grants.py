@@ -86,8 +86,8 @@ def is_owner(connection: Connection) -> bool:
 def renew(connection: Connection) -> int:
     """Grant what is missing, as the owner of everything; return how many statements that took."""
     statements = made(connection, GRANTS)
-    for statement in statements:
-        run_made(connection, statement)
+    if statements:
+        run_made(connection, *statements)
     return len(statements)
 
 

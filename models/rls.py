@@ -230,29 +230,29 @@ def _leaks(connection: Connection) -> list[str]:
 
 def _make_functions(connection: Connection) -> None:
     with as_owner(connection):
-        for statement in FUNCTIONS:
-            run_made(connection, statement)
-        run_made(connection, f"comment on function {FUNCTION} is '{_definition()}'")
+        run_made(connection, *FUNCTIONS, f"comment on function {FUNCTION} is '{_definition()}'")
 
 
 def _guard(connection: Connection, table: Table) -> None:
     with as_owner(connection):
         name = f"{WAREHOUSE}.{table.name}"
-        for statement in (
+        run_made(
+            connection,
             *_dropped(name),
             f"create policy by_project on {name} using ({policy(table)})",
             f"create policy for_loader on {name} to {LOADER} using (true) with check (true)",
             f"alter table {name} enable row level security, force row level security",
-        ):
-            run_made(connection, statement)
+        )
 
 
 def _release(connection: Connection, table: Table) -> None:
     with as_owner(connection):
         name = f"{WAREHOUSE}.{table.name}"
-        run_made(connection, f"alter table {name} disable row level security, no force row level security")
-        for statement in _dropped(name):
-            run_made(connection, statement)
+        run_made(
+            connection,
+            f"alter table {name} disable row level security, no force row level security",
+            *_dropped(name),
+        )
 
 
 def _dropped(name: str) -> tuple[str, ...]:

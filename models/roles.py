@@ -129,7 +129,7 @@ def set_up(engine: Engine) -> Made:
         with engine.connect() as connection:
             strange = made(connection, STRANGE)
         for statement in strange:
-            patiently(engine, partial(run_made, statement=statement))
+            patiently(engine, partial(_run, statement=statement))
         patiently(engine, _renew)
         patiently(engine, partial(_close_database, database=me.database, is_superuser=me.is_superuser, notes=notes))
     except (errors.InsufficientPrivilege, errors.InvalidGrantOperation) as error:
@@ -213,6 +213,10 @@ def _open_database(connection: Connection, database: str) -> None:
         )
 
 
+def _run(connection: Connection, statement: str) -> None:
+    run_made(connection, statement)
+
+
 def _renew(connection: Connection) -> None:
     with as_owner(connection):
         renew(connection)
@@ -227,8 +231,7 @@ def _close_database(connection: Connection, database: str, is_superuser: bool, n
         run(connection, "revoke create on schema public from public")
     if is_superuser:
         for statement in connection.execute(REVOKED, {"owner": OWNER, "loader": LOADER}).all():
-            for part in statement:
-                run_made(connection, part)
+            run_made(connection, *statement)
     else:
         notes.append(
             "Analysts can take advisory locks and make large objects, and so hold up loading: only a superuser can "

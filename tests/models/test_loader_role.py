@@ -1,6 +1,8 @@
 """A loader that is not the owner does everything a loader does, with policies and without."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -11,12 +13,15 @@ from sqlalchemy import Engine
 from models import access, migrate, partitions, projects, rebuild, rls, roles
 from models.engine import engine_for
 from models.fold import fold_all
+from models.maintain import maintain
 from models.ownership import as_owner, become_owner
+from models.settings import Settings
 from tests.support import postgres, warehouse
 from tests.support import roles as support
 from tests.support.builders import event
 from tests.support.cluster import Cluster
 from tests.support.loading import NOON, PROJECT, loading, sdk, store, told
+from tests.support.wait import until
 
 DAY = timedelta(days=1)
 LEAVES = (
@@ -110,6 +115,40 @@ def test_who_became_the_owner_is_itself_again_after_every_kind_of_failure(loader
         with pytest.raises(Exception, match="division by zero"), as_owner(connection, local=False):
             connection.exec_driver_sql("select 1 / 0")
         assert connection.exec_driver_sql(WHO).scalar() == f"{name} {name}"
+
+
+def test_maintenance_needs_a_loader_s_rights_alone(loader_url: str, engine: Engine) -> None:
+    with loading(loader_url) as (loader, _):
+        loader.load([sdk(*(event(timestamp=told(NOON - days * DAY)) for days in (1, 30, 90)))], origin="test")
+    settings = Settings(EVENT_RETENTION_DAYS=60, PAYLOAD_RETENTION_DAYS=10)
+    steps = maintain(engine, settings, NOON, pause=lambda _: None)
+    assert [(step.name, step.told) for step in steps if not step.is_done] == []
+    assert warehouse.value(loader_url, "select count(*) from warehouse.fact_event") == 2
+    assert warehouse.value(loader_url, "select count(*) from warehouse.event_payload") == 1
+
+
+def test_roles_and_policies_are_made_while_events_are_loaded(database_url: str) -> None:
+    engine = engine_for(database_url)
+    is_over = threading.Event()
+    loaded: list[int] = []
+
+    def load() -> None:
+        with loading(database_url) as (loader, _):
+            while not is_over.is_set():
+                loaded.append(loader.load([sdk(event(timestamp=told(NOON)))], origin="test").loaded)
+
+    with ThreadPoolExecutor(1) as threads:
+        work = threads.submit(load)
+        until(lambda: len(loaded) > 3, 20, "events are loaded")
+        roles.set_up(engine)
+        assert rls.enable(engine).findings == []
+        assert not rls.disable(engine).is_on
+        before = len(loaded)
+        until(lambda: len(loaded) > before or work.done(), 20, "events are still loaded")
+        is_over.set()
+        work.result()
+    engine.dispose()
+    assert warehouse.value(database_url, "select count(*) from warehouse.fact_event") == sum(loaded) == len(loaded)
 
 
 def test_a_superuser_s_partitions_belong_to_the_owner_too(loader_url: str, database_url: str) -> None:
