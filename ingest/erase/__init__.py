@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from ingest.erase import spool, users
-from ingest.erase.descriptions import erase_descriptions
+from ingest.erase.descriptions import OwnKeys, erase_descriptions
 from ingest.erase.events import erase_leaf
 from ingest.erase.outside import archives_with, dictionaries_with, erase_asides
 from ingest.erase.person import Person
@@ -102,7 +102,7 @@ class _Run:
             parts = leaves(connection)
         for project_id in sorted({*known, *begun, *keys}):
             self._project(person, project_id, parts, begun.get(project_id, {}), keys.get(project_id, []))
-        self._count(erase_descriptions(self._engine, person, None, is_dry=self._is_dry))
+        self._count(erase_descriptions(self._engine, person, None, {}, is_dry=self._is_dry))
         asides = erase_asides(self._engine, person, self._project_id, is_dry=self._is_dry)
         self._count({"set_aside": asides.struck_count, "set_aside (whole records)": asides.removed_count})
         if any(asides):
@@ -116,6 +116,7 @@ class _Run:
             stand_ins |= users.begin(self._engine, project_id, keys, person.identifiers, self._at)
             self.touched.add("dim_user")
         self._count({"dim_user": len(keys)})
+        own: OwnKeys = {"user_key": set(stand_ins)} if stand_ins else {}
         for leaf in parts:
             erased = erase_leaf(self._engine, person, project_id, leaf, stand_ins, is_dry=self._is_dry)
             self._count(
@@ -126,11 +127,13 @@ class _Run:
                     "users counted in rollups": erased.sketch_count,
                 }
             )
+            for name, found in erased.own_keys.items():
+                own.setdefault(name, set()).update(found)
             if erased.payload_count:
                 self.touched.add(f"event_payload_p{leaf.first:%Y_%m_%d}")
             if erased.own_count or erased.text_count:
                 self.touched.add(f"fact_event_p{leaf.first:%Y_%m_%d}")
-        descriptions = erase_descriptions(self._engine, person, project_id, is_dry=self._is_dry)
+        descriptions = erase_descriptions(self._engine, person, project_id, own, is_dry=self._is_dry)
         self._count(descriptions)
         self.touched.update(name.partition(".")[0] for name in descriptions)
         if stand_ins and not self._is_dry:

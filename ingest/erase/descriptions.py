@@ -5,7 +5,6 @@ Which columns hold text is asked of the database, so that a table that is added 
 description stay as they are: only the words behind them change.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from psycopg.types.json import Jsonb
@@ -56,6 +55,9 @@ WRITE_CHANGE = text(
     """
 )
 
+OwnKeys = dict[str, set[int]]
+"""Keys of dimensions that events of the person point to, by the column's name."""
+
 
 class Place(NamedTuple):
     """A table with words in it: its text columns with their types, its key, and whether it is kept by project."""
@@ -76,29 +78,37 @@ def places(connection: Connection) -> list[Place]:
     return list(found.values())
 
 
-def erase_descriptions(engine: Engine, person: Person, project_id: int | None, *, is_dry: bool) -> dict[str, int]:
+def erase_descriptions(
+    engine: Engine, person: Person, project_id: int | None, own: OwnKeys, *, is_dry: bool
+) -> dict[str, int]:
     """
     Erase the person from the words of a project, or, with None, from tables that no project owns; count rows by table.
 
     One transaction a table, with the project's turn taken only if there is something to change.
+
+    Takes: `own`, which rows describe events of the person: there they go by whatever names them.
     """
-    if not person.is_searched_for:
+    if not person.is_searched_for and not own:
         return {}
     with engine.connect() as connection:
         searched = [place for place in places(connection) if place.has_project == (project_id is not None)]
     counts = {}
     for place in searched:
         with engine.begin() as connection:
-            changed = _changed(connection, person, place, project_id)
+            changed = _changed(connection, person, place, project_id, own.get(_key_of(place), set()))
             if changed and not is_dry:
                 if project_id is not None:
                     take_turns(connection, [project_id])
-                    changed = _changed(connection, person, place, project_id)
+                    changed = _changed(connection, person, place, project_id, own.get(_key_of(place), set()))
                 for key, values in changed:
                     _write(connection, place, key, values)
         if changed:
             counts[place.table] = len(changed)
-    if project_id is not None and (bodies := _issue_bodies(engine, person, project_id, is_dry=is_dry)):
+    if (
+        project_id is not None
+        and person.is_searched_for
+        and (bodies := _issue_bodies(engine, person, project_id, is_dry=is_dry))
+    ):
         counts["issue_change.body"] = bodies
     return counts
 
@@ -106,25 +116,35 @@ def erase_descriptions(engine: Engine, person: Person, project_id: int | None, *
 Changed = list[tuple[dict[str, Any], dict[str, Any]]]
 
 
-def _changed(connection: Connection, person: Person, place: Place, project_id: int | None) -> Changed:
-    words = ", ".join(f"{name}::text" for name in place.columns)
-    whose = "project_id = :project_id and " if project_id is not None else ""
+def _key_of(place: Place) -> str:
+    """Give the column that events point to a row of a dimension by."""
+    return place.key[-1] if place.table.startswith("dim_") and place.key[-1].endswith("_key") else ""
+
+
+def _changed(connection: Connection, person: Person, place: Place, project_id: int | None, own: set[int]) -> Changed:
+    words = "lower(concat_ws(chr(10), " + ", ".join(f"{name}::text" for name in place.columns) + "))"
+    told: dict[str, Any] = {"like": person.like}
+    which = f"{words} like any(:like)"
+    if own:
+        which = f"({which} or ({_key_of(place)} = any(:own) and {words} like any(:own_like)))"
+        told |= {"own": list(own), "own_like": person.own_like}
+    if project_id is not None:
+        which = f"project_id = :project_id and {which}"
+        told["project_id"] = project_id
     # the names are the catalog's, of our own tables
-    query = text(
-        f"select * from warehouse.{place.table} where {whose}lower(concat_ws(chr(10), {words})) like any(:like)"  # noqa: S608
-    )
+    query = text(f"select * from warehouse.{place.table} where {which}")  # noqa: S608
     changed = []
-    for row in connection.execute(
-        query, {"project_id": project_id, "like": person.like} if whose else {"like": person.like}
-    ):
-        told = row._mapping  # noqa: SLF001 - how SQLAlchemy gives a row by name
+    for row in connection.execute(query, told).mappings():
+        is_own = bool(own) and row[_key_of(place)] in own
+        if is_own and place.table == "dim_user":
+            continue  # it goes, or went, as a whole
         values = {
             name: after
-            for name, kind in place.columns.items()
-            if told[name] is not None and (after := _ERASE[kind](person, told[name])) != told[name]
+            for name in place.columns
+            if row[name] is not None and (after := person.words(row[name], is_own=is_own)) != row[name]
         }
         if values:
-            changed.append(({name: told[name] for name in place.key}, values))
+            changed.append(({name: row[name] for name in place.key}, values))
     return changed
 
 
@@ -163,11 +183,3 @@ def _issue_bodies(engine: Engine, person: Person, project_id: int, *, is_dry: bo
                     connection.execute(WRITE_CHANGE, {"project_id": project_id, **at, "codec": codec, "body": packed})
         is_more = len(found) == CHUNK_BODIES
     return count
-
-
-_ERASE: dict[str, Callable[[Person, Any], Any]] = {
-    "text": lambda person, value: person.text(value),
-    "character varying": lambda person, value: person.text(value),
-    "text[]": lambda person, value: [each if each is None else person.text(each) for each in value],
-    "jsonb": lambda person, value: person.json(value),
-}

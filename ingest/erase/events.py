@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Engine, Row, text
 
+from ingest.erase.descriptions import OwnKeys
 from ingest.erase.person import Person
 from ingest.erase.sketches import replace_days
 from ingest.erase.users import StandIns, sent_again
@@ -21,6 +22,18 @@ from models.payloads import Codebook
 
 CHUNK_PAYLOADS = 500  # unpacked at a time
 CHUNK_ROWS = 5000
+KEYS = (
+    "group_key",
+    "culprit_key",
+    "exception_key",
+    "transaction_key",
+    "release_key",
+    "environment_key",
+    "server_key",
+    "logger_key",
+    "client_key",
+    "stack_key",
+)
 TEXTS = ("title", "message", "exception_value", "url")
 
 READ_PAYLOADS = text(
@@ -48,7 +61,9 @@ WRITE_PAYLOADS = text(
 
 READ_EVENTS = text(
     """
-    select event_id, occurred_at, user_key, title, message, exception_value, url, tags
+    select event_id, occurred_at, user_key, title, message, exception_value, url, tags,
+        group_key, culprit_key, exception_key, transaction_key, release_key, environment_key, server_key, logger_key,
+        client_key, stack_key
     from warehouse.fact_event
     where project_id = :project_id and occurred_at >= :since and occurred_at < :until
     and (user_key = any(:keys)
@@ -84,12 +99,13 @@ _encode_json = msgspec.json.Encoder(order="sorted").encode
 
 
 class Erased(NamedTuple):
-    """How many rows of each kind were changed, or would be."""
+    """How many rows of each kind were changed, or would be; `own_keys` are of what describes events of the person."""
 
-    payload_count: int = 0
-    own_count: int = 0
-    text_count: int = 0
-    sketch_count: int = 0
+    payload_count: int
+    own_count: int
+    text_count: int
+    sketch_count: int
+    own_keys: OwnKeys
 
 
 class Span(NamedTuple):
@@ -113,11 +129,12 @@ def erase_leaf(
     span = Span(project_id, leaf.first, leaf.end)
     keys = [*stand_ins, *stand_ins.values()]  # a run that broke off may have changed the key already
     if not keys and not person.is_searched_for:
-        return Erased()
+        return Erased(0, 0, 0, 0, {})
     payloads = _payloads(engine, person, span, keys, is_dry=is_dry)
+    own_keys: OwnKeys = {}
     with engine.begin() as connection:
         connection.execute(MAKE_TABLE)
-        own, texts = _copy_changed(connection, person, span, stand_ins)
+        own, texts = _copy_changed(connection, person, span, stand_ins, own_keys)
         sketches = 0
         if (own or texts) and not is_dry:
             hold_patiently(connection, [project_id])
@@ -127,7 +144,7 @@ def erase_leaf(
                 asked = {**span.told, "keys": list(busy_keys)}
                 busy = list(connection.execute(BUSY_DAYS, asked).scalars()) if busy_keys else []
                 sketches = replace_days(connection, project_id, stand_ins, span.first, span.end, busy)
-    return Erased(payloads, own, texts, sketches)
+    return Erased(payloads, own, texts, sketches, own_keys)
 
 
 def _payloads(engine: Engine, person: Person, span: Span, keys: list[int], *, is_dry: bool) -> int:
@@ -154,14 +171,20 @@ def _payloads(engine: Engine, person: Person, span: Span, keys: list[int], *, is
     return count
 
 
-def _copy_changed(connection: Connection, person: Person, span: Span, stand_ins: StandIns) -> tuple[int, int]:
-    """Collect the rows as they shall be; give how many change their user, and how many only text."""
+def _copy_changed(
+    connection: Connection, person: Person, span: Span, stand_ins: StandIns, own_keys: OwnKeys
+) -> tuple[int, int]:
+    """Collect the rows as they shall be, and the keys of own events; give how many change their user, how many text."""
     own = texts = 0
     for chunk in _found(connection, person, span, stand_ins):
         rows = []
         for each in chunk:
             stand_in = stand_ins.get(each.user_key) if each.user_key is not None else None
-            row = _erased(person, each, stand_in, is_own=stand_in is not None or each.user_key in stand_ins.values())
+            is_own = stand_in is not None or each.user_key in stand_ins.values()
+            if is_own:
+                for name in KEYS:
+                    own_keys.setdefault(name, set()).add(getattr(each, name))
+            row = _erased(person, each, stand_in, is_own=is_own)
             if row is not None:
                 rows.append(row)
                 own += stand_in is not None

@@ -58,7 +58,7 @@ def erase_asides(engine: Engine, person: Person, project_id: int | None, *, is_d
                 continue
             payload = _unpack(zstandard.ZstdDecompressor().decompress(found.body))
             erased = _struck(person, payload)
-            detail, headers = person.text(found.detail), person.text(found.headers)
+            detail, headers = person.words(found.detail), person.words(found.headers)
             if erased is None:
                 removed += 1
                 if not is_dry:
@@ -89,8 +89,10 @@ def _struck(person: Person, payload: Payload) -> Payload | None:
     body = person.barred(payload.body)
     if b"\\u" in body and _is_in_json(person, body):
         return None
-    headers = {name: person.text(value) for name, value in payload.headers.items()}
-    peer = None if payload.peer is None or person.is_in(payload.peer) else payload.peer
+    is_about = body != payload.body
+    headers = {name: person.words(value, is_own=is_about) for name, value in payload.headers.items()}
+    peer = payload.peer and person.words(payload.peer, is_own=is_about)
+    peer = peer if peer == payload.peer else None
     return msgspec.structs.replace(payload, body=body, headers=headers, peer=peer)
 
 

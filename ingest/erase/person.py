@@ -45,6 +45,11 @@ class Person:
         """Whether anything of the person can be told from other text, in events that are not theirs."""
         return bool(self._of_all)
 
+    @property
+    def is_named_otherwise(self) -> bool:
+        """Whether there is more that names them in their own events."""
+        return len(self._long) > len(self._of_all)
+
     @cached_property
     def needles(self) -> tuple[str, ...]:
         """Give what stands in text, in lower case, where there is something to erase; often it is nothing."""
@@ -52,12 +57,25 @@ class Person:
 
     @cached_property
     def like(self) -> list[str]:
-        """Give the needles as SQL's `like` takes them."""
-        return ["%" + re.sub(r"([\\%_])", r"\\\1", needle) + "%" for needle in self.needles]
+        """Give what to look for in text of anybody, as SQL's `like` takes it."""
+        return _like(self._of_all)
+
+    @cached_property
+    def own_like(self) -> list[str]:
+        """Give what to look for in text of their own events."""
+        return _like(self._long)
 
     def text(self, value: str, *, is_own: bool = False) -> str:
         """Blot the person out of text; `is_own`: it is of an event that happened to them."""
         return ERASED if is_own and self._is_whole(value) else self._running(value, is_own)
+
+    def words(self, value: Any, *, is_own: bool = False) -> Any:
+        """Blot the person out of what describes events of several people: no short identifier is looked for."""
+        if isinstance(value, str):
+            return self._running(value, is_own)
+        if isinstance(value, dict):
+            return {self._running(name, is_own): self.words(item, is_own=is_own) for name, item in value.items()}
+        return [self.words(item, is_own=is_own) for item in value] if isinstance(value, list) else value
 
     def json(self, value: Any, *, is_own: bool = False) -> Any:
         """Blot the person out of a JSON value, in keys as in values; gives an equal value if there is nothing."""
@@ -95,11 +113,15 @@ class Person:
         return any(needle in lower for needle in self.needles)
 
     def barred(self, body: bytes) -> bytes:
-        """Give bytes of whatever kind with the person struck out at the same length, so that framing still holds."""
-        if self._pattern is None:
-            return body
+        """
+        Give bytes of whatever kind with the person struck out at the same length, so that framing still holds.
+
+        Where they are named by what only they are named by, everything else that names them is struck out, too.
+        """
         text = body.decode("utf-8", "surrogateescape")
-        struck = self._pattern.sub(lambda found: "*" * len(found[0].encode("utf-8", "surrogateescape")), text)
+        if self._pattern is None or self._own_pattern is None or not self._pattern.search(text):
+            return body
+        struck = self._own_pattern.sub(lambda found: "*" * len(found[0].encode("utf-8", "surrogateescape")), text)
         return struck.encode("utf-8", "surrogateescape")
 
     def is_in(self, text: str) -> bool:
@@ -149,6 +171,11 @@ class Person:
 
 def _is_distinctive(identifier: str) -> bool:
     return "@" in identifier or len(identifier) >= LEAST_CHARS
+
+
+def _like(identifiers: Iterable[str]) -> list[str]:
+    forms = {form.lower() for each in identifiers for form in _forms(each)}
+    return ["%" + re.sub(r"([\\%_])", r"\\\1", form) + "%" for form in sorted(forms)]
 
 
 def _forms(identifier: str) -> set[str]:
