@@ -50,6 +50,7 @@ DELAY_SECONDS_SUM = "Seconds from accepting to loading, summed over the events."
 USER_SKETCH = "The lowest 1,024 distinct user keys, ascending: all of them if fewer. Null without a user."
 USER_COUNT = "Distinct users, counted in the fact once the day is closed and the sketch full; else null."
 
+IN_TIME = {"postgresql_using": "brin", "postgresql_with": {"pages_per_range": 16}}  # rows of a day lie together
 BY_DAY = {"postgresql_partition_by": "RANGE (day)"}
 BY_HOUR = {"postgresql_partition_by": "RANGE (hour)"}
 TO_COUNT = text(f"user_count is null and cardinality(user_sketch) >= {SKETCH_USERS}")
@@ -99,6 +100,7 @@ class RollupHour(Weighed, Base):
     __tablename__ = "rollup_hour"
     __table_args__ = (
         PrimaryKeyConstraint("project_id", "hour", "level", "environment_key"),
+        Index(None, "hour", **IN_TIME),
         described("Events by project, hour, level and environment, and how good they are.", **BY_HOUR),
     )
 
@@ -150,6 +152,7 @@ class RollupDay(Dated, Weighed, Base):
             PrimaryKeyConstraint(
                 "project_id", "group_key", "day", "culprit_key", "level", "environment_key", "release_key"
             ),
+            Index(None, "day", **IN_TIME),
             Index("ix_rollup_day_to_count", "day", postgresql_where=TO_COUNT),
             described("Events by project, day and everything an issue is asked by.", **BY_DAY),
         )
@@ -174,6 +177,7 @@ class RollupDayCulprit(Dated, Weighed, Base):
         """Give key, index and comment."""
         return (
             PrimaryKeyConstraint("project_id", "day", "culprit_key", "level", "environment_key"),
+            Index(None, "day", **IN_TIME),
             Index("ix_rollup_day_culprit_to_count", "day", postgresql_where=TO_COUNT),
             described("Events by project, day, culprit, level and environment.", **BY_DAY),
         )

@@ -263,7 +263,12 @@ def upgrade() -> None:
         "removal",
         sa.Column("removal_id", sa.Uuid(), nullable=False, comment="The removal's own id."),
         sa.Column("removed_at", sa.DateTime(timezone=True), nullable=False, comment="When."),
-        sa.Column("reason", sa.Text(), nullable=False, comment="retention, archive or delete."),
+        sa.Column(
+            "reason",
+            sa.Text(),
+            nullable=False,
+            comment="retention, archive, restored (archived, and loaded again) or delete.",
+        ),
         sa.Column("project_id", sa.BigInteger(), nullable=True, comment="Project; null for all of them."),
         sa.Column(
             "first_on", sa.Date(), nullable=False, comment="First UTC day whose events are not all there any more."
@@ -850,6 +855,33 @@ def upgrade() -> None:
     op.execute(
         "update warehouse.spool_position p set record_count = coalesce("
         "(select sum(t.payload_count) from warehouse.load_tally t where t.origin = p.spool_id::text), 0)"
+    )
+    op.create_index(
+        op.f("ix_rollup_hour_hour"),
+        "rollup_hour",
+        ["hour"],
+        unique=False,
+        schema="warehouse",
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": 16},
+    )
+    op.create_index(
+        op.f("ix_rollup_day_day"),
+        "rollup_day",
+        ["day"],
+        unique=False,
+        schema="warehouse",
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": 16},
+    )
+    op.create_index(
+        op.f("ix_rollup_day_culprit_day"),
+        "rollup_day_culprit",
+        ["day"],
+        unique=False,
+        schema="warehouse",
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": 16},
     )
     for table in ("rollup_day", "rollup_day_culprit", "rollup_day_user", "rollup_group", "rollup_release"):
         op.execute(

@@ -7,6 +7,7 @@ with ten times the events. Asserts nothing.
 """
 
 import argparse
+import re
 import sys
 import tempfile
 import time
@@ -55,6 +56,12 @@ LIFELONG = (
     """,
 )
 
+LAST_EVENTS = re.sub(
+    r"(?<!:):(\w+)",
+    r"%(\1)s",
+    (Path(__file__).parents[2] / "docs" / "queries" / "13_last_events_of_an_issue.sql").read_text(),
+)
+
 QUESTIONS = {
     "errors_daily of one project over 30 days": (
         "project",
@@ -77,7 +84,8 @@ QUESTIONS = {
             "where day >= %(since)s group by project, culprit order by events desc, project, culprit limit 20"
         ),
     ),
-    "last 50 events of an issue": (
+    "last 50 events of an issue": ("issue", LAST_EVENTS),
+    "last 50 events of an issue, sorted from all it has": (
         "issue",
         (
             "select occurred_at, event_id, title, release, environment, user_id from analytics.events "
