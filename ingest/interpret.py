@@ -6,6 +6,7 @@ Form, clean, scrub, normalize, in that order (pure).
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -15,7 +16,7 @@ from ingest.normalize import fields, normalize
 from ingest.normalize.issue import normalize_issue
 from ingest.records import EventRecord, IssueChange, Payload, RawEvent, RawIssueChange
 from ingest.scrub import scrub
-from ingest.scrub.persons import without_persons
+from ingest.scrub.persons import members_without_persons
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -99,11 +100,19 @@ def change(raw: RawIssueChange, received_at: datetime, is_scrubbed: bool) -> Iss
 
     Raises: MalformedPayload.
     """
-    webhook = without_persons(jsontext.clean(raw.webhook))
+    cleaned = jsontext.clean(raw.webhook)
+    issue = members_without_persons(cleaned["data"]["issue"])
+    data = members_without_persons({**cleaned["data"], "issue": None})
+    around = members_without_persons({**cleaned, "data": None})
     if is_scrubbed:
-        data = webhook["data"]
-        issue, _ = scrub(data["issue"], jsontext.encode(data["issue"]))
-        around = {"extra": {**webhook, "data": {**data, "issue": None}}}
-        around = scrub(around, jsontext.encode(around))[0]["extra"]
-        webhook = {**around, "data": {**around["data"], "issue": issue}}
+        issue, data, around = (
+            _scrubbed(issue),
+            _scrubbed({"extra": data})["extra"],
+            _scrubbed({"extra": around})["extra"],
+        )
+    webhook = {**around, "data": {**data, "issue": issue}}
     return normalize_issue(msgspec.structs.replace(raw, webhook=webhook), received_at)
+
+
+def _scrubbed(data: dict[str, Any]) -> dict[str, Any]:
+    return scrub(data, jsontext.encode(data))[0]

@@ -100,4 +100,4 @@ def _assignee(told: object) -> str | None:
     elif isinstance(told, str) and ":" in told:
         kind, _, who = told.partition(":")
     found = number(who)
-    return f"{kind}:{found}" if found is not None and kind in {"user", "team"} else None
+    return f"{kind}:{found}" if found is not None and kind in ("user", "team") else None

@@ -36,6 +36,11 @@ def without_persons(value: Any, key: str = "") -> Any:
     return value
 
 
+def members_without_persons(value: dict[str, Any]) -> dict[str, Any]:
+    """Give an object that is no person itself, whatever it has, without those in it."""
+    return {name: without_persons(item, name) for name, item in value.items() if name not in _PERSONAL}
+
+
 def _person(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _identifier(value[name]) for name in _KEPT if name in value}

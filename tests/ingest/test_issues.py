@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 import zstandard
 from hypothesis import HealthCheck, given
@@ -161,6 +162,27 @@ def test_an_issue_s_webhook_finds_its_events_and_is_found_by_them(database_url: 
         one["event_id"]: "unresolved",
         other["event_id"]: "resolved",
     }
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "id", "email", "x"]), inner),
+    max_leaves=8,
+)
+FIELDS = st.sampled_from(
+    ["shortId", "title", "culprit", "level", "status", "assignedTo", "firstSeen", "project", "web_url", "email", "user"]
+)
+
+
+@examples(deadline=None)
+@given(changes=st.dictionaries(FIELDS, ANYTHING), is_scrubbed=st.booleans())
+def test_no_issue_breaks_it_whatever_it_holds(changes: dict[str, Any], is_scrubbed: bool) -> None:
+    found = interpret(about(5, "assigned", **changes), lambda _: is_scrubbed)
+    assert found.asides == []
+    (change,) = found.changes
+    assert change.assignee is None or change.assignee.partition(":")[0] in {"user", "team"}
+    texts = [value for value in msgspec.structs.astuple(change) if isinstance(value, str)]
+    assert not any("\0" in value or not value.encode() for value in texts)
 
 
 def changes_of(payload: Payload, *, is_scrubbed: bool = True) -> list[IssueChange]:
