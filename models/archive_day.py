@@ -41,6 +41,9 @@ STATES = text(
     and (cast(:project_ids as bigint[]) is null or project_id = any(:project_ids)) group by 1, 2
     """  # noqa: S608 - parts are ours
 )
+# A cursor is planned for its first rows otherwise.
+ALL_IS_FETCHED = text("select set_config('cursor_tuple_fraction', '1', true)")
+
 # As analytics.events tells them, but read with our own rights, whatever row-level security shows of the view.
 ROWS = text(
     f"""
@@ -128,14 +131,16 @@ def _written(connection: Connection, span: Leaf, tasks: dict[int, Task]) -> Iter
     """Write project after project as rows come in; give each writer when all its rows are in."""
     has_payloads = next(iter(tasks.values())).has_payloads
     books = Codebook.read(connection)
-    result = connection.execution_options(yield_per=FETCH_PAYLOADS if has_payloads else FETCH_ROWS).execute(
+    connection.execute(ALL_IS_FETCHED)
+    fetched = FETCH_PAYLOADS if has_payloads else FETCH_ROWS
+    result = connection.execution_options(stream_results=True, max_row_buffer=fetched).execute(
         ROWS_WITH_PAYLOADS if has_payloads else ROWS, {**window(span), "project_ids": sorted(tasks)}
     )
     writer: Writer | None = None
     number = 0
     kept = _Kept(None)
     try:
-        for part in result.partitions():
+        for part in result.partitions(fetched):
             for project_id, rows in groupby(part, key=itemgetter(PROJECT_AT)):
                 if writer is None or project_id != number:
                     if writer is not None:

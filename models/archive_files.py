@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from models.errors import ModelsError
 
 READ_ROWS = 10_000
+THRIFTY: dict[str, Any] = {"page_checksum_verification": True, "pre_buffer": False, "buffer_size": 1024 * 1024}
 PAYLOAD = "payload"
 NUMBERED = re.compile(r"events(?:-(\d+))?\.parquet")
 MANIFEST = b"errhouse"
@@ -126,8 +127,8 @@ def read_whole(path: Path) -> Held:
     firsts: list[datetime] = []
     high = low = payload_count = 0
     try:
-        with path.open("rb") as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
-            for batch in parquet.iter_batches(READ_ROWS):
+        with path.open("rb") as file, pq.ParquetFile(file, **THRIFTY) as parquet:
+            for batch in parquet.iter_batches(READ_ROWS, use_threads=False):
                 if not batch.num_rows:
                     continue
                 ids.append(batch.column("event_id"))
@@ -151,8 +152,8 @@ def columns_of_file(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, .
     """Read some columns of a file in its order, some thousand rows at a time, as one tuple of columns each."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - commands that need no Parquet start faster
 
-    with path.open("rb") as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
-        for batch in parquet.iter_batches(READ_ROWS, columns=list(columns)):
+    with path.open("rb") as file, pq.ParquetFile(file, **THRIFTY) as parquet:
+        for batch in parquet.iter_batches(READ_ROWS, columns=list(columns), use_threads=False):
             yield tuple(batch.column(name).to_pylist() for name in columns)
 
 

@@ -69,3 +69,28 @@ def archive(
         typer.echo(f"Kept in the database, {each.first} to {each.end}{whose}: {each.left}.", err=True)
     if left:
         raise typer.Exit(1)
+
+
+@db.command()
+def restored(
+    day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="UTC day that was loaded again.")],
+    project: Annotated[int, typer.Option(help="Project of the events.")],
+    to: Annotated[Path | None, typer.Option(help="Folder of the archive; DATA_DIR/archive if not given.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Tell that an archived day was loaded again, whole: its removal is taken back and its rollups are made again."""
+    from models.archive_back import taken_back  # noqa: PLC0415 - a command loads what it needs
+
+    settings = load_settings()
+    folder = to or settings.DATA_DIR / "archive"
+    with database_url(settings) as url:
+        migrated(settings, url)
+        engine = engine_for(url)
+        try:
+            events, undone = taken_back(engine, folder, project, day.date(), now(), settings.HOUR_GROUP_RETENTION_DAYS)
+        finally:
+            engine.dispose()
+    if as_json:
+        told({"project_id": project, "day": day.date(), "events": events, "removals": undone})
+    else:
+        typer.echo(f"{events} events are back; {undone} removals were taken back and the day's rollups made again.")
