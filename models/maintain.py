@@ -13,16 +13,18 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
-import structlog
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from models import closing, project_retention, retention
+from models.audit import Scope, audit
 from models.errors import ModelsError
 from models.fold import FOLD_LOCK, LOCK, fold_all
 from models.partitions import EVENTS, GROUP_HOURS, ROLLUPS, Parent, Partitions, ensure
+from models.payload_training import train
 from models.rebuild import rebuild
 from models.settings import Settings
+from models.user_counts import count_users
 
 BEHIND_DAYS = 30  # for which partitions are there before late events come
 MAINTAIN_LOCK = 0x6572726D61696E74  # "errmaint"
@@ -32,8 +34,7 @@ NEVER_IDLE_OUT = text("set local idle_in_transaction_session_timeout = 0")
 DUE = text("select day from warehouse.rebuild_due order by day")
 IS_DUE = text("select exists (select from warehouse.rebuild_due where day = :day)")
 NOT_DUE = text("delete from warehouse.rebuild_due where day = :day")
-
-log = structlog.get_logger()
+HAS_DICTIONARY = text("select exists (select from warehouse.payload_dictionary)")
 
 
 class Step(NamedTuple):
@@ -44,6 +45,10 @@ class Step(NamedTuple):
     seconds: float
     is_done: bool
     is_news: bool
+
+
+class Unlike(ModelsError):
+    """Numbers that should agree do not."""
 
 
 class _Steps:
@@ -85,7 +90,7 @@ def maintain(
     try:
         with claimed(engine) as is_ours:
             if is_ours:
-                _exclusive(steps, engine, now, kept, pause)
+                _exclusive(steps, engine, settings, now, kept, pause)
             else:
                 steps.run("others", lambda: "Another run is at the rest, so it was left to that one.")
     except SQLAlchemyError as error:
@@ -93,16 +98,25 @@ def maintain(
     return steps.told
 
 
-def urgent(engine: Engine, settings: Settings, now: datetime, rebuild_seconds: float) -> list[Step]:
-    """Do what should not wait for its hour: days whose rollups are not to be trusted, as far as the seconds go."""
+def urgent(
+    engine: Engine, settings: Settings, now: datetime, rebuild_seconds: float, *, may_train: bool = False
+) -> list[Step]:
+    """
+    Do what should not wait for its hour: days whose rollups are not to be trusted, as far as the seconds go.
+
+    Takes: `may_train`, whether a first dictionary of payloads may be made too, if there is none.
+    """
     steps = _Steps()
     steps.run("rebuild", lambda: rebuild_due(engine, settings, now.date(), rebuild_seconds))
+    if may_train:
+        steps.run("payload dictionary", lambda: _train(engine, now, is_first=True))
     return steps.told
 
 
 def _exclusive(
     steps: "_Steps",
     engine: Engine,
+    settings: Settings,
     now: datetime,
     kept: retention.Kept,
     pause: Callable[[float], None],
@@ -119,7 +133,10 @@ def _exclusive(
     steps.run("user day retention", lambda: retention.remove_users_of_days(engine, kept.rollups))
     steps.run("project retention", lambda: project_retention.remove_of_projects(engine, now))
     steps.run("closed partitions", lambda: closing.close(engine, today))
+    steps.run("user counts", lambda: _count_users(engine, today))
     steps.run("statistics", lambda: closing.analyze(engine, now))
+    steps.run("payload dictionary", lambda: _train(engine, now))
+    steps.run("audit of yesterday", lambda: _audit(engine, settings, today, kept.rollups))
 
 
 def make_partitions(engine: Engine, settings: Settings, today: date, kept: retention.Kept) -> str:
@@ -189,3 +206,26 @@ def why(error: Exception) -> str:
 def _fold(engine: Engine, settings: Settings, today: date) -> str:
     moved = fold_all(engine, today, settings.HOUR_GROUP_RETENTION_DAYS)
     return f"{moved} batches were folded into the rollups." if moved else ""
+
+
+def _count_users(engine: Engine, today: date) -> str:
+    counted = count_users(engine, today)
+    return f"The users of {counted} rows of closed days were counted." if counted else ""
+
+
+def _train(engine: Engine, now: datetime, *, is_first: bool = False) -> str:
+    if is_first:
+        with engine.connect() as connection:
+            if connection.execute(HAS_DICTIONARY).scalar():
+                return ""
+    codec = train(engine, now)
+    return f"Payloads have a new dictionary, codec {codec}." if codec is not None else ""
+
+
+def _audit(engine: Engine, settings: Settings, today: date, rollups_first: date | None) -> str:
+    """Compare yesterday's numbers; raises Unlike when some do not agree."""
+    yesterday = today - timedelta(days=1)
+    scope = Scope(today, settings.HOUR_GROUP_RETENTION_DAYS, yesterday, yesterday, rollups_first)
+    if differences := audit(engine, scope).differences:
+        raise Unlike(f"{len(differences)} numbers of {yesterday} do not agree; `errhouse db audit` shows them.")
+    return ""

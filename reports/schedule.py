@@ -146,6 +146,7 @@ class Work:
         self._clock = clock
         self._halt = halt
         self._run_dir = settings.DATA_DIR / "run"
+        self._urgent_runs = 0
         said = schedule_state(self._run_dir)
         self.state = ScheduleState(0, last_fold_us=said.last_fold_us if said else 0)
 
@@ -176,7 +177,10 @@ class Work:
 
     def urgent(self) -> None:
         """Do of the maintenance what should not wait for its hour."""
-        _log(urgent(self._engine, self._settings, self._clock(), REBUILD_SECONDS))
+        self._urgent_runs += 1
+        # a training that kept nothing is not repeated every minute: the first, second, fourth, eighth time
+        may_train = self._urgent_runs & (self._urgent_runs - 1) == 0
+        _log(urgent(self._engine, self._settings, self._clock(), REBUILD_SECONDS, may_train=may_train))
 
     def maintain(self) -> None:
         """Do all of the maintenance."""
