@@ -61,7 +61,7 @@ class Removal(Base):
 
     removal_id: Mapped[UUID] = mapped_column(primary_key=True, comment="The removal's own id.")
     removed_at: Mapped[Instant] = mapped_column(comment="When.")
-    reason: Mapped[str] = mapped_column(comment="retention, archive or delete.")
+    reason: Mapped[str] = mapped_column(comment="retention, archive, restored (archived, and loaded again) or delete.")
     project_id: Mapped[int | None] = mapped_column(BigInteger, comment="Project; null for all of them.")
     first_on: Mapped[date] = mapped_column(comment="First UTC day whose events are not all there any more.")
     end_on: Mapped[date] = mapped_column(comment="First UTC day after them.")
