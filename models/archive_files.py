@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from models.errors import ModelsError
 
-READ_ROWS = 10_000
+READ_ROWS = 2_000
 THRIFTY: dict[str, Any] = {"page_checksum_verification": True, "pre_buffer": False, "buffer_size": 1024 * 1024}
 PAYLOAD = "payload"
 NUMBERED = re.compile(r"events(?:-(\d+))?\.parquet")
