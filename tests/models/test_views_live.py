@@ -27,7 +27,7 @@ COUNTS = """
 """
 USERS = "count(distinct user_key) as users, true as users_are_exact"
 EVENTS = """
-    (select v.*, f.sample_weight, f.user_key, f.time_quality as quality, (v.occurred_at at time zone 'UTC')::date as day
+    (select v.*, f.user_key, f.time_quality as quality, (v.occurred_at at time zone 'UTC')::date as day
     from analytics.events v join warehouse.fact_event f using (project_id, event_id)) e
 """
 TRUTHS = {
@@ -41,6 +41,11 @@ TRUTHS = {
     "culprits_daily": f"""
         select project_id, project, day, culprit, level, environment, {COUNTS}, {USERS}
         from {EVENTS} group by 1, 2, 3, 4, 5, 6
+    """,
+    "issues_daily": f"""
+        select project_id, project, day, issue_id, group_id, culprit, level, environment, release, dist, {COUNTS},
+            {USERS}, min(occurred_at) as first_seen_at, max(occurred_at) as last_seen_at
+        from {EVENTS} group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
     """,
     "users_affected_daily": f"select project_id, project, day, {USERS} from {EVENTS} group by 1, 2, 3",
     "releases": f"""

@@ -2,7 +2,7 @@
 The real dbt, in an environment of its own: its dependencies must not meet ours.
 
 The lock is written with `uv pip compile tests/dbt/requirements.in --universal --python-version 3.11 --generate-hashes
---only-binary :all: --no-annotate --no-header`, and our one line above it.
+--only-binary :all: --no-strip-extras --no-annotate --no-header`, and our one line above it.
 """
 
 import hashlib
@@ -60,11 +60,11 @@ def run(command: Path, work: Path, url: str, *words: str) -> subprocess.Complete
     where = ["--project-dir", PROJECT, "--profiles-dir", PROJECT]
     where += ["--target-path", work / "target", "--log-path", work / "logs"]
     return subprocess.run(
-        [command, "--no-use-colors", *words[:1], *where, *words[1:]],
+        [command, "--no-use-colors", *words, *where],
         cwd=work,
         env={**os.environ, **{name: str(value) for name, value in told.items()}},
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=600,
     )
