@@ -35,7 +35,7 @@ lock: ## choose dependency versions again, with hashes; needs uv
 	mv requirements.lock.new requirements.lock
 
 clean: ## remove what make and the tools made here; data folders stay
-	rm -rf .venv .venv.stamp build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv.stamp .venv-dbt build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find ingest models migrations reports tests -name __pycache__ -type d -exec rm -rf {} +
 
 .venv.stamp: pyproject.toml requirements.lock .ci/setup
