@@ -63,12 +63,11 @@ GROUP_HOURS_UNLIKE = text(
 )
 
 
-def _lifelong(table: str, key: str, name: str) -> str:
+def _lifelong(table: str, key: str, name: str, which: str = "") -> str:
     """Build the comparison of a rollup over all days with its days; deltas belong to both, so they are left out."""
     return f"""
     with by_day as (
-        select project_id, {key}, sum(event_count) as event_count from warehouse.rollup_day where {key} <> 0
-        group by 1, 2
+        select project_id, {key}, sum(event_count) as event_count from warehouse.rollup_day {which} group by 1, 2
     )
     select project_id, null::date, '{table}, {name} ' || {key},
         coalesce(d.event_count, 0)::bigint, coalesce(r.event_count, 0)
@@ -80,7 +79,7 @@ def _lifelong(table: str, key: str, name: str) -> str:
 
 # Where days of rollups were let go of, `is_kept` is false: what was counted of all days then may hold more.
 GROUPS_UNLIKE = text(_lifelong("rollup_group", "group_key", "group"))
-RELEASES_UNLIKE = text(_lifelong("rollup_release", "release_key", "release"))
+RELEASES_UNLIKE = text(_lifelong("rollup_release", "release_key", "release", "where release_key <> 0"))
 
 # Days of loading whose events are not all told of.
 TALLIES_UNLIKE = text(

@@ -20,6 +20,6 @@ DELTA_SELECT = f"""
         count(*) filter (where user_key is null), count(*) filter (where time_quality <> 0),
         sum(extract(epoch from loaded_at - received_at)::float8),
         min(occurred_at), max(occurred_at), level,
-        (array_agg(distinct user_key) filter (where user_key is not null))[1:{SKETCH_USERS}]
+        (array_agg(distinct user_key order by user_key) filter (where user_key is not null))[1:{SKETCH_USERS}]
 """  # noqa: S608 - a number of ours
 DELTA_GROUP = "group by project_id, 3, group_key, 5, 6, 7, level"

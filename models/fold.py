@@ -19,6 +19,11 @@ MOST_ROWS = 200_000  # deltas moved in one transaction, about; the next takes th
 DAY = "(hour at time zone 'UTC')::date"
 HERE = "from warehouse.rollup_delta where batch_id = any(:batches)"
 
+# A table that fills and empties all the time may be taken for an empty one; nested loops would take minutes then.
+JOIN_BY_HASH = text("select set_config('enable_nestloop', 'off', true)")
+JOIN_AS_EVER = text("select set_config('enable_nestloop', 'on', true)")
+
+ANY = text("select exists (select from warehouse.rollup_delta)")
 TRY_LOCK = text("select pg_try_advisory_xact_lock(:key)")
 LOCK = text("select pg_advisory_xact_lock(:key)")
 
@@ -76,7 +81,8 @@ def _by_day(table: str, keys: str, counts: tuple[str, ...], *, has_span: bool) -
         select {keys.replace("day", DAY + " as day")}, {", ".join(f"sum({name}) as {name}" for name in counts)}{span}
         {HERE} group by {_positions(keys)}
     ), met as (
-        select {keys.replace("day", DAY + " as day")}, (array_agg(distinct u))[1:{SKETCH_USERS}] as user_sketch
+        select {keys.replace("day", DAY + " as day")},
+            (array_agg(distinct u order by u))[1:{SKETCH_USERS}] as user_sketch
         from warehouse.rollup_delta, unnest(user_sketch) u where batch_id = any(:batches) group by {_positions(keys)}
     )
     insert into warehouse.{table} as r ({keys}, {", ".join(columns)}, user_sketch)
@@ -108,17 +114,18 @@ _LIFELONG = """
         last_at = greatest(r.last_at, excluded.last_at),
         user_sketch = warehouse.users_united(r.user_sketch, excluded.user_sketch)
 """
+# Of events at the same instant the lower release is the first and the higher the last, so that a rebuild says the same.
 GROUPS_FOLDED = text(
     f"""
     with told as (
         select project_id, group_key, sum(event_count) as event_count, sum(weighted_count) as weighted_count,
             sum(unhandled_count) as unhandled_count, min(first_at) as first_at, max(last_at) as last_at,
-            (array_agg(release_key order by first_at))[1] as first_release_key,
-            (array_agg(release_key order by last_at desc))[1] as last_release_key,
-            (array_agg(level order by last_at desc))[1] as last_level
+            (array_agg(release_key order by first_at, release_key))[1] as first_release_key,
+            (array_agg(release_key order by last_at desc, release_key desc))[1] as last_release_key,
+            (array_agg(level order by last_at desc, level desc))[1] as last_level
         {HERE} group by project_id, group_key
     ), met as (
-        select project_id, group_key, (array_agg(distinct u))[1:{SKETCH_USERS}] as user_sketch
+        select project_id, group_key, (array_agg(distinct u order by u))[1:{SKETCH_USERS}] as user_sketch
         from warehouse.rollup_delta, unnest(user_sketch) u where batch_id = any(:batches)
         group by project_id, group_key
     )
@@ -128,11 +135,15 @@ GROUPS_FOLDED = text(
         first_at, last_at, first_release_key, last_release_key, last_level, user_sketch
     from told left join met using (project_id, group_key) order by project_id, group_key
     on conflict (project_id, group_key) do update set
-        first_release_key = case when excluded.first_at < r.first_at
-            then excluded.first_release_key else r.first_release_key end,
-        last_release_key = case when excluded.last_at >= r.last_at
-            then excluded.last_release_key else r.last_release_key end,
-        last_level = case when excluded.last_at >= r.last_at then excluded.last_level else r.last_level end,
+        first_release_key = case when excluded.first_at < r.first_at then excluded.first_release_key
+            when excluded.first_at = r.first_at then least(r.first_release_key, excluded.first_release_key)
+            else r.first_release_key end,
+        last_release_key = case when excluded.last_at > r.last_at then excluded.last_release_key
+            when excluded.last_at = r.last_at then greatest(r.last_release_key, excluded.last_release_key)
+            else r.last_release_key end,
+        last_level = case when excluded.last_at > r.last_at then excluded.last_level
+            when excluded.last_at = r.last_at then greatest(r.last_level, excluded.last_level)
+            else r.last_level end,
         {_LIFELONG}
     """  # noqa: S608
 )
@@ -143,7 +154,7 @@ RELEASES_FOLDED = text(
             sum(unhandled_count) as unhandled_count, min(first_at) as first_at, max(last_at) as last_at
         {HERE} and release_key <> 0 group by project_id, release_key
     ), met as (
-        select project_id, release_key, (array_agg(distinct u))[1:{SKETCH_USERS}] as user_sketch
+        select project_id, release_key, (array_agg(distinct u order by u))[1:{SKETCH_USERS}] as user_sketch
         from warehouse.rollup_delta, unnest(user_sketch) u where batch_id = any(:batches)
         group by project_id, release_key
     )
@@ -177,16 +188,16 @@ def fold(engine: Engine, today: date, group_hour_days: int) -> int:
 
 
 def fold_all(engine: Engine, today: date, group_hour_days: int) -> int:
-    """Fold until nothing is left, and let the emptied table be small again; return how many batches were moved."""
+    """Fold until nothing is left, where the folds before left dead rows; return how many batches were moved."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not connection.execute(ANY).scalar():
+            return 0
+        # before folding, not after: the planner trusts what a vacuum found, and a vacuum after it would find nothing
+        with as_owner(connection, local=False):
+            connection.execute(text("vacuum (skip_locked) warehouse.rollup_delta"))
     total = 0
     while moved := fold(engine, today, group_hour_days):
         total += moved
-    if total:
-        with (
-            engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
-            as_owner(connection, local=False),
-        ):
-            connection.execute(text("vacuum (skip_locked) warehouse.rollup_delta"))
     return total
 
 
@@ -198,6 +209,7 @@ def fold_batches(
     days = list(connection.execute(DAYS, told).scalars())
     first = today - timedelta(days=group_hour_days)
     since = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    connection.execute(JOIN_BY_HASH)
     ensure(connection, ROLLUPS, days)
     ensure(connection, (GROUP_HOURS,), [day for day in days if day >= first])
     for statement in BY_DAY:
@@ -205,3 +217,4 @@ def fold_batches(
     for statement in LIFELONG if is_lifelong else ():
         connection.execute(statement, told)
     connection.execute(GONE, told)
+    connection.execute(JOIN_AS_EVER)

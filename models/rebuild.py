@@ -27,16 +27,22 @@ LET_GO = text(
     """
 )
 
-# What is counted over all days and has a part in this one, before and after.
+# What is counted over all days and has a part in this one, before and after; or says so, though nothing bears it out.
 GROUPS = text(
     """
-    select distinct project_id, group_key from warehouse.rollup_day where project_id = any(:project_ids) and day = :day
+    select project_id, group_key from warehouse.rollup_day where project_id = any(:project_ids) and day = :day
+    union
+    select project_id, group_key from warehouse.rollup_group where project_id = any(:project_ids)
+    and (first_at >= :since and first_at < :until or last_at >= :since and last_at < :until)
     """
 )
 RELEASES = text(
     """
-    select distinct project_id, release_key from warehouse.rollup_day
+    select project_id, release_key from warehouse.rollup_day
     where project_id = any(:project_ids) and day = :day and release_key <> 0
+    union
+    select project_id, release_key from warehouse.rollup_release where project_id = any(:project_ids)
+    and (first_at >= :since and first_at < :until or last_at >= :since and last_at < :until)
     """
 )
 
@@ -71,8 +77,9 @@ GROUPS_SUMMED = text(
     insert into warehouse.rollup_group (project_id, group_key, event_count, weighted_count, unhandled_count,
         first_at, last_at, first_release_key, last_release_key, last_level, user_sketch)
     select d.project_id, d.group_key, sum(event_count), sum(weighted_count), sum(unhandled_count),
-        min(first_at), max(last_at), (array_agg(release_key order by first_at))[1],
-        (array_agg(release_key order by last_at desc))[1], (array_agg(level order by last_at desc))[1],
+        min(first_at), max(last_at), (array_agg(release_key order by first_at, release_key))[1],
+        (array_agg(release_key order by last_at desc, release_key desc))[1],
+        (array_agg(level order by last_at desc, level desc))[1],
         warehouse.users_merged(user_sketch)
     from warehouse.rollup_day d
     join unnest(cast(:project_ids as bigint[]), cast(:keys as bigint[])) as told(project_id, group_key)

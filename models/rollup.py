@@ -55,6 +55,13 @@ BY_DAY = {"postgresql_partition_by": "RANGE (day)"}
 BY_HOUR = {"postgresql_partition_by": "RANGE (hour)"}
 TO_COUNT = text(f"user_count is null and cardinality(user_sketch) >= {SKETCH_USERS}")
 
+OWN_UPKEEP = {
+    "autovacuum_vacuum_scale_factor": 0,
+    "autovacuum_vacuum_threshold": 50_000,
+    "autovacuum_analyze_threshold": 2_000_000_000,
+}
+"""Folding vacuums the deltas. Who looks just after a fold finds none, and every plan would then be made for no rows."""
+
 ROLLUP_DELTA = Table(
     "rollup_delta",
     Base.metadata,
@@ -76,7 +83,7 @@ ROLLUP_DELTA = Table(
     Column("level", SmallInteger, nullable=False, comment=LEVEL),
     Column("user_sketch", ARRAY(BigInteger), comment=USER_SKETCH),
     comment="What each batch added, by hour and everything a rollup is kept by; emptied by folding.",
-    postgresql_with={"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 5000},
+    postgresql_with=OWN_UPKEEP,
 )
 """Grain: one batch, hour, group, culprit, level, environment and release. It has no key: it is only read as a whole."""
 

@@ -14,7 +14,8 @@ UNITED = """
 create function warehouse.users_united(one bigint[], other bigint[]) returns bigint[]
 language sql immutable parallel safe as $$
     select case when one is null then other when other is null then one
-        else (select (array_agg(u order by u))[1:1024] from (select distinct u from unnest(one || other) t(u)) d) end
+        when other[1] > one[1024] then one
+        else (select (array_agg(distinct u order by u))[1:1024] from unnest(one || other) as met(u)) end
 $$
 """
 # How many users a sketch stands for: as many as it holds, or, when it is full, by how densely the lowest keys lie.
@@ -583,7 +584,11 @@ def upgrade() -> None:
         ),
         schema="warehouse",
         comment="What each batch added, by hour and everything a rollup is kept by; emptied by folding.",
-        postgresql_with={"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 5000},
+        postgresql_with={
+            "autovacuum_vacuum_scale_factor": 0,
+            "autovacuum_vacuum_threshold": 50_000,
+            "autovacuum_analyze_threshold": 2_000_000_000,
+        },
     )
     op.create_table(
         "rollup_group",
