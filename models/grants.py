@@ -37,16 +37,18 @@ GRANTS = text(
         ('warehouse'::name, 'rp', cast(:loader as name), array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
         ('analytics', 'vm', :loader, array['SELECT']),
         ('analytics', 'vm', :analyst, array['SELECT'])
-    ), place as (select w.*, n.oid from wanted w join pg_namespace n on n.nspname = w.schema)
+    ), place as (select w.*, n.oid from wanted w join pg_namespace n on n.nspname = w.schema
+        where pg_get_userbyid(n.nspowner) = :owner)
     select format('grant usage on schema %I to %I', schema, role) from place
     where not has_schema_privilege(role, oid, 'USAGE')
     union all
     select format('grant %s on %s to %I', array_to_string(privileges, ', '), c.oid::regclass, role)
     from place join pg_class c on c.relnamespace = place.oid and strpos(kinds, c.relkind::text) > 0
-    where exists (select from unnest(privileges) p where not has_table_privilege(role, c.oid, p))
+    where pg_get_userbyid(c.relowner) = :owner
+    and exists (select from unnest(privileges) p where not has_table_privilege(role, c.oid, p))
     union all
     select format('grant select on %s to %I', c.oid::regclass, cast(:loader as name))
-    from pg_class c where c.oid = to_regclass(:version_table)
+    from pg_class c where c.oid = to_regclass(:version_table) and pg_get_userbyid(c.relowner) = :owner
     and not has_table_privilege(cast(:loader as name), c.oid, 'SELECT')
     union all
     select format('alter default privileges for role %I in schema %I grant %s on tables to %I',

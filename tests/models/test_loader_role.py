@@ -119,12 +119,12 @@ def test_who_became_the_owner_is_itself_again_after_every_kind_of_failure(loader
 
 def test_maintenance_needs_a_loader_s_rights_alone(loader_url: str, engine: Engine) -> None:
     with loading(loader_url) as (loader, _):
-        loader.load([sdk(*(event(timestamp=told(NOON - days * DAY)) for days in (1, 30, 90)))], origin="test")
-    settings = Settings(EVENT_RETENTION_DAYS=60, PAYLOAD_RETENTION_DAYS=10)
+        loader.load([sdk(*(event(timestamp=told(NOON - days * DAY)) for days in (0, 1, 28)))], origin="test")
+    settings = Settings(EVENT_RETENTION_DAYS=14, PAYLOAD_RETENTION_DAYS=14)
     steps = maintain(engine, settings, NOON, pause=lambda _: None)
     assert [(step.name, step.told) for step in steps if not step.is_done] == []
     assert warehouse.value(loader_url, "select count(*) from warehouse.fact_event") == 2
-    assert warehouse.value(loader_url, "select count(*) from warehouse.event_payload") == 1
+    assert warehouse.value(loader_url, "select count(*) from warehouse.event_payload") == 2
 
 
 def test_roles_and_policies_are_made_while_events_are_loaded(database_url: str) -> None:
