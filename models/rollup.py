@@ -50,7 +50,6 @@ DELAY_SECONDS_SUM = "Seconds from accepting to loading, summed over the events."
 USER_SKETCH = "The lowest 1,024 distinct user keys, ascending: all of them if fewer. Null without a user."
 USER_COUNT = "Distinct users, counted in the fact once the day is closed and the sketch full; else null."
 
-IN_TIME = {"postgresql_using": "brin", "postgresql_with": {"pages_per_range": 16}}  # rows of a day lie together
 BY_DAY = {"postgresql_partition_by": "RANGE (day)"}
 BY_HOUR = {"postgresql_partition_by": "RANGE (hour)"}
 TO_COUNT = text(f"user_count is null and cardinality(user_sketch) >= {SKETCH_USERS}")
@@ -88,6 +87,11 @@ ROLLUP_DELTA = Table(
 """Grain: one batch, hour, group, culprit, level, environment and release. It has no key: it is only read as a whole."""
 
 
+def _in_time(column: str) -> Index:
+    """Give the index by time: rows of a day lie together, so a small one does."""
+    return Index(None, column, postgresql_using="brin", postgresql_with={"pages_per_range": 16})
+
+
 class Counted:
     """What every rollup counts."""
 
@@ -107,7 +111,7 @@ class RollupHour(Weighed, Base):
     __tablename__ = "rollup_hour"
     __table_args__ = (
         PrimaryKeyConstraint("project_id", "hour", "level", "environment_key"),
-        Index(None, "hour", **IN_TIME),
+        _in_time("hour"),
         described("Events by project, hour, level and environment, and how good they are.", **BY_HOUR),
     )
 
@@ -159,7 +163,7 @@ class RollupDay(Dated, Weighed, Base):
             PrimaryKeyConstraint(
                 "project_id", "group_key", "day", "culprit_key", "level", "environment_key", "release_key"
             ),
-            Index(None, "day", **IN_TIME),
+            _in_time("day"),
             Index("ix_rollup_day_to_count", "day", postgresql_where=TO_COUNT),
             described("Events by project, day and everything an issue is asked by.", **BY_DAY),
         )
@@ -184,7 +188,7 @@ class RollupDayCulprit(Dated, Weighed, Base):
         """Give key, index and comment."""
         return (
             PrimaryKeyConstraint("project_id", "day", "culprit_key", "level", "environment_key"),
-            Index(None, "day", **IN_TIME),
+            _in_time("day"),
             Index("ix_rollup_day_culprit_to_count", "day", postgresql_where=TO_COUNT),
             described("Events by project, day, culprit, level and environment.", **BY_DAY),
         )

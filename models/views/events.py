@@ -1,9 +1,8 @@
 """
 analytics.events: one row per event, with the names behind its keys.
 
-The planner puts the first eight tables of a query in the best order and keeps the rest as written (its
-join_collapse_limit):
-so those whose names people filter by are joined first.
+The planner puts the first eight tables of a query in the best order and keeps the rest as written
+(join_collapse_limit): so those whose names people filter by are joined first.
 """
 
 from models.views.view import INSTANT, LEVEL, PROJECT, PROJECT_ID, USER_SKETCH, Column, View, level_word

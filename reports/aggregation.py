@@ -1,0 +1,116 @@
+"""
+What an aggregation is: a pure function from frames to a frame, with every column on both sides declared.
+
+One file each in reports/aggregations/, one entry in its list, one case folder in tests. A report is made of
+their results; so is a notebook.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from reports.errors import MissingColumn
+from reports.report import Column
+
+INSTANT = "datetime64[us, UTC]"
+
+COUNTS: Mapping[str, str] = {
+    "project": "str",
+    "level": "str",
+    "culprit": "str",
+    "environment": "str",
+    "release": "str",
+    "issue": "int64",
+    "events": "int64",
+    "weighted_events": "float64",
+    "unhandled_events": "int64",
+    "users": "int64",
+    "first_seen_at": INSTANT,
+    "last_seen_at": INSTANT,
+}
+"""reports.frames.frequency by everything; fewer groupings have fewer of the first six columns."""
+
+HOURS: Mapping[str, str] = {
+    "project": "str",
+    "hour": INSTANT,
+    "level": "str",
+    "environment": "str",
+    "events": "int64",
+    "weighted_events": "float64",
+    "unhandled_events": "int64",
+}
+"""reports.frames.hours."""
+
+ISSUES: Mapping[str, str] = {
+    "project": "str",
+    "issue_id": "int64",
+    "title": "str",
+    "culprit": "str",
+    "level": "str",
+    "status": "str",
+    "first_seen_at": INSTANT,
+    "last_seen_at": INSTANT,
+    "first_release": "str",
+    "resolved_at": INSTANT,
+}
+"""reports.frames.issues."""
+
+_DTYPES = {
+    "text": ("str", "object"),
+    "count": ("int64",),
+    "id": ("int64",),
+    "number": ("float64",),
+    "share": ("float64",),
+    "change": ("float64",),
+    "instant": (INSTANT,),
+    "day": ("object",),
+    "sparkline": ("object",),
+    "flag": ("bool",),
+}
+
+
+class Aggregation(NamedTuple):
+    """
+    One named way to put events together.
+
+    `takes`: frames by the name of the function's argument, each with its columns and dtypes; the function's other
+    arguments are plain values. `gives`: the columns of its result, in order.
+    """
+
+    name: str
+    title: str
+    sentence: str
+    takes: Mapping[str, Mapping[str, str]]
+    gives: tuple[Column, ...]
+    aggregate: Callable[..., pd.DataFrame]
+
+    def run(self, **told: Any) -> pd.DataFrame:
+        """
+        Aggregate, and hold both sides to what is declared.
+
+        Raises: MissingColumn.
+        """
+        for name, columns in self.takes.items():
+            _check(f"{self.name} was given {name}", told[name], columns)
+        made = self.aggregate(**told)
+        if missing := [column.name for column in self.gives if column.name not in made.columns]:
+            raise MissingColumn(f"{self.name} gives no {', '.join(missing)}.")
+        for column in self.gives:
+            if str(made[column.name].dtype) not in _DTYPES[column.kind] and len(made):
+                raise MissingColumn(f"{self.name} gives {column.name} as {made[column.name].dtype}, not {column.kind}.")
+        return made[[column.name for column in self.gives]]
+
+
+def empty(columns: Mapping[str, str]) -> pd.DataFrame:
+    """Give a frame without rows, as a question without an answer does."""
+    return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns.items()})
+
+
+def _check(what: str, frame: pd.DataFrame, columns: Mapping[str, str]) -> None:
+    if missing := [name for name in columns if name not in frame.columns]:
+        raise MissingColumn(f"{what} without {', '.join(missing)}.")
+    for name, dtype in columns.items():
+        found = str(frame[name].dtype)
+        if found != dtype and len(frame) and not (dtype == "str" and found == "object"):
+            raise MissingColumn(f"{what} with {name} as {found}, not {dtype}.")
