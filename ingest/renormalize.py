@@ -16,7 +16,7 @@ from ingest.batch import KnownDimensions, insert_dimensions, marks
 from ingest.errors import MalformedPayload
 from ingest.rows import FACT_COLUMNS, Row
 from ingest.stored_event import CORRECTED, StoredEvent, row_again
-from models.corrections import correcting, hold_patiently
+from models.corrections import ALL_IS_FETCHED, correcting, hold_patiently
 from models.payloads import Codebook
 from models.rebuild import rebuild
 
@@ -170,6 +170,7 @@ def _day(
 
 def _reread(connection: Connection, asked: dict[str, object], window: dict[str, object]) -> tuple[int, int]:
     """Collect the rows that differ, chunk by chunk; give how many payloads were read, and how many refused."""
+    connection.execute(ALL_IS_FETCHED)
     codebook = Codebook.read(connection)
     read = refused = 0
     with connection.execute(READ_EVENTS, asked, execution_options=_STREAM) as found:

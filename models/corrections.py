@@ -12,6 +12,8 @@ CORRECTION_LOCK = 0x657272636F7272  # "errcorr"
 
 TRY_LOCK = text("select pg_try_advisory_xact_lock(:key)")
 WAIT_LONGER = text("select set_config('lock_timeout', '60s', true)")
+# A cursor is planned for its first rows otherwise.
+ALL_IS_FETCHED = text("select set_config('cursor_tuple_fraction', '1', true)")
 FOR_LONG = text("select set_config('idle_in_transaction_session_timeout', '0', true)")
 
 

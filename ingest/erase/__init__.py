@@ -118,7 +118,7 @@ class _Run:
         self._count({"dim_user": len(keys)})
         own: OwnKeys = {"user_key": set(stand_ins)} if stand_ins else {}
         for leaf in parts:
-            erased = erase_leaf(self._engine, person, project_id, leaf, stand_ins, is_dry=self._is_dry)
+            erased = erase_leaf(self._engine, person, project_id, leaf, stand_ins, self._at, is_dry=self._is_dry)
             self._count(
                 {
                     "event_payload": erased.payload_count,

@@ -5,8 +5,8 @@ Payloads are unpacked and read through by chunks, each a transaction. The fact i
 differs is then changed with the project's turn taken, together with the sketches that count those days' users.
 """
 
-from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,12 +16,13 @@ from ingest.erase.descriptions import OwnKeys
 from ingest.erase.person import Person
 from ingest.erase.sketches import replace_days
 from ingest.erase.users import StandIns, sent_again
-from models.corrections import hold_patiently
+from models.corrections import ALL_IS_FETCHED, hold_patiently
 from models.partitions import Leaf
 from models.payloads import Codebook
 
 CHUNK_PAYLOADS = 500  # unpacked at a time
 CHUNK_ROWS = 5000
+LATE = timedelta(hours=1)  # so much a loader's clock, or its waiting, may be off
 KEYS = (
     "group_key",
     "culprit_key",
@@ -56,6 +57,19 @@ WRITE_PAYLOADS = text(
         cast(:bodies as bytea[])) as told(event_id, occurred_at, codec, body)
     where p.project_id = :project_id and p.occurred_at >= :since and p.occurred_at < :until
     and p.event_id = told.event_id and p.occurred_at = told.occurred_at
+    """
+)
+
+# Payloads of rows that are about to change and may have been loaded after the payloads were read through.
+READ_LATE_PAYLOADS = text(
+    """
+    select p.event_id, p.occurred_at, p.codec, p.body, coalesce(c.user_key = any(:keys), false) as is_own
+    from erased_event c
+    join warehouse.fact_event e on e.event_id = c.event_id and e.occurred_at = c.occurred_at
+    join warehouse.event_payload p
+        on p.project_id = e.project_id and p.event_id = e.event_id and p.occurred_at = e.occurred_at
+    where e.project_id = :project_id and e.occurred_at >= :since and e.occurred_at < :until
+    and p.occurred_at >= :since and p.occurred_at < :until and e.loaded_at >= :late
     """
 )
 
@@ -123,9 +137,13 @@ class Span(NamedTuple):
 
 
 def erase_leaf(
-    engine: Engine, person: Person, project_id: int, leaf: Leaf, stand_ins: StandIns, *, is_dry: bool
+    engine: Engine, person: Person, project_id: int, leaf: Leaf, stand_ins: StandIns, at: datetime, *, is_dry: bool
 ) -> Erased:
-    """Erase the person from the events of a project in one partition; what a break left over, the next run finds."""
+    """
+    Erase the person from the events of a project in one partition; what a break left over, the next run finds.
+
+    Takes: `at`, when erasing began: of what was loaded since, not every payload was seen.
+    """
     span = Span(project_id, leaf.first, leaf.end)
     keys = [*stand_ins, *stand_ins.values()]  # a run that broke off may have changed the key already
     if not keys and not person.is_searched_for:
@@ -134,9 +152,11 @@ def erase_leaf(
     own_keys: OwnKeys = {}
     with engine.begin() as connection:
         connection.execute(MAKE_TABLE)
+        connection.execute(ALL_IS_FETCHED)
         own, texts = _copy_changed(connection, person, span, stand_ins, own_keys)
         sketches = 0
         if (own or texts) and not is_dry:
+            payloads += _late_payloads(connection, person, span, keys, at)
             hold_patiently(connection, [project_id])
             connection.execute(WRITE_EVENTS, span.told)
             if own:
@@ -151,24 +171,42 @@ def _payloads(engine: Engine, person: Person, span: Span, keys: list[int], *, is
     asked: dict[str, Any] = {**span.told, "keys": keys, "is_every": person.is_searched_for, "most": CHUNK_PAYLOADS}
     with engine.connect() as connection:
         codebook = Codebook.read(connection)
-    at, count, is_more = _BEFORE_ALL, 0, True
+    after, count, is_more = _BEFORE_ALL, 0, True
     while is_more:
         with engine.begin() as connection:
-            found = connection.execute(READ_PAYLOADS, {**asked, "event_id": at[0], "occurred_at": at[1]}).all()
-            changed = []
-            for each in found:
-                erased = person.payload(codebook.decompress(each.codec, each.body), is_own=each.is_own)
-                if erased is not None:
-                    changed.append((each.event_id, each.occurred_at, *codebook.compress(erased)))
-            if changed and not is_dry:
-                names = ("event_ids", "occurred_ats", "codecs", "bodies")
-                lists = dict(zip(names, (list(column) for column in zip(*changed, strict=True)), strict=True))
-                connection.execute(WRITE_PAYLOADS, {**span.told, **lists})
-        count += len(changed)
+            found = connection.execute(READ_PAYLOADS, {**asked, "event_id": after[0], "occurred_at": after[1]}).all()
+            count += _rewrite(connection, person, span, codebook, found, is_dry=is_dry)
         is_more = len(found) == CHUNK_PAYLOADS
         if found:
-            at = (str(found[-1].event_id), found[-1].occurred_at)
+            after = (str(found[-1].event_id), found[-1].occurred_at)
     return count
+
+
+def _late_payloads(connection: Connection, person: Person, span: Span, keys: list[int], at: datetime) -> int:
+    codebook = Codebook.read(connection)
+    asked = {**span.told, "keys": keys, "late": at - LATE}
+    options = {"stream_results": True, "max_row_buffer": CHUNK_PAYLOADS}
+    with connection.execute(READ_LATE_PAYLOADS, asked, execution_options=options) as found:
+        return sum(
+            _rewrite(connection, person, span, codebook, chunk, is_dry=False)
+            for chunk in found.partitions(CHUNK_PAYLOADS)
+        )
+
+
+def _rewrite(
+    connection: Connection, person: Person, span: Span, codebook: Codebook, found: Iterable[Row[Any]], *, is_dry: bool
+) -> int:
+    """Write those of these payloads anew that hold the person; give how many."""
+    changed = []
+    for each in found:
+        erased = person.payload(codebook.decompress(each.codec, each.body), is_own=each.is_own)
+        if erased is not None:
+            changed.append((each.event_id, each.occurred_at, *codebook.compress(erased)))
+    if changed and not is_dry:
+        names = ("event_ids", "occurred_ats", "codecs", "bodies")
+        lists = dict(zip(names, (list(column) for column in zip(*changed, strict=True)), strict=True))
+        connection.execute(WRITE_PAYLOADS, {**span.told, **lists})
+    return len(changed)
 
 
 def _copy_changed(

@@ -19,6 +19,7 @@ from ingest.load import Loader
 from ingest.records import Door, Payload
 from ingest.renormalize import renormalize
 from ingest.spool.writer import SpoolWriter
+from models.audit import Scope, audit
 from models.corrections import AnotherCorrects, correcting
 from models.engine import engine_for
 from models.fold import fold_all
@@ -197,6 +198,7 @@ def test_counts_stay_to_the_unit_and_agree_with_the_fact(stored: Stored) -> None
     assert all(row["user_sketch"] == sorted(set(row["user_sketch"])) for row in all_sketches if row["user_sketch"])
     assert rebuilt(stored) == as_folded
     assert sorted(sketches(stored.url), key=str) == sorted(all_sketches, key=str)
+    assert audit(stored.engine, Scope(NOON.date(), HOUR_DAYS)).differences == []
     distinct = "select count(distinct user_key) from warehouse.fact_event"
     assert warehouse.value(stored.url, distinct) == 8  # two of the person, five others, and the one who names them
 

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 from ingest.load import Loader
 from ingest.records import Door, Payload
 from ingest.renormalize import Day, renormalize
+from models.audit import Scope, audit
 from models.corrections import AnotherCorrects, correcting
 from models.fold import fold_all
 from models.rebuild import rebuild
@@ -149,6 +150,7 @@ def test_a_wrong_mapping_is_mended_with_its_rollups_and_a_new_group_has_its_row_
     wanted = dict.fromkeys(("culprit_key", "group_key", "release_key", "level", "message", "tags"), 18)
     assert changes(found) == changes(dry) == {"2026-11-23": wanted}
     assert everything(database_url) == before
+    assert audit(engine, Scope(TODAY, HOUR_DAYS)).differences == []
     query = "select issue_id from warehouse.dim_group g join warehouse.fact_event e using (project_id, group_key)"
     assert warehouse.rows(database_url, query + " where e.occurred_at < '2026-11-24'") == [{"issue_id": 31}] * 18
     assert changes(again(engine)) == {}
