@@ -18,7 +18,7 @@ from models.ownership import become_owner
 from models.settings import load_settings
 
 MIGRATION_LOCK = 0x657272686F757365  # "errhouse"
-LEAF = re.compile(r"_p\d{4}_\d{2}_\d{2}$")
+LEAF = re.compile(r"_p\d{4}_\d{2}_\d{2}(_detached_[0-9a-f]{8})?$")
 
 
 def include_name(name: str | None, kind: str, _parents: object) -> bool:

@@ -81,7 +81,7 @@ def _close(engine: Engine, leaf: Standing) -> None:
         name = index.name if index else f"ix_{leaf.table.partition('.')[2]}_tags"
         if index is None:
             run(f"create index concurrently {name} on {leaf.table} using gin (tags jsonb_path_ops)")
-        run(f"vacuum (freeze, analyze) {leaf.table}")
+        run(f"vacuum (freeze, analyze, truncate false) {leaf.table}")  # truncating would lock readers out
         run(f"comment on index warehouse.{name} is '{DONE}'")
 
 

@@ -20,6 +20,7 @@ from models import closing, project_retention, retention
 from models.audit import Scope, audit
 from models.errors import ModelsError
 from models.fold import FOLD_LOCK, LOCK, fold_all
+from models.leaves import detached
 from models.partitions import EVENTS, GROUP_HOURS, ROLLUPS, Parent, Partitions, ensure
 from models.payload_training import train
 from models.rebuild import rebuild
@@ -102,12 +103,14 @@ def urgent(
     engine: Engine, settings: Settings, now: datetime, rebuild_seconds: float, *, may_train: bool = False
 ) -> list[Step]:
     """
-    Do what should not wait for its hour: days whose rollups are not to be trusted, as far as the seconds go.
+    Do what should not wait for its hour: days whose rollups are not to be trusted, as far as the seconds go, and what a
+    run that was killed has detached and not dropped.
 
     Takes: `may_train`, whether a first dictionary of payloads may be made too, if there is none.
     """
     steps = _Steps()
     steps.run("rebuild", lambda: rebuild_due(engine, settings, now.date(), rebuild_seconds))
+    steps.run("left over", lambda: _drop_left_overs(engine, now))
     if may_train:
         steps.run("payload dictionary", lambda: _train(engine, now, is_first=True))
     return steps.told
@@ -206,6 +209,14 @@ def why(error: Exception) -> str:
 def _fold(engine: Engine, settings: Settings, today: date) -> str:
     moved = fold_all(engine, today, settings.HOUR_GROUP_RETENTION_DAYS)
     return f"{moved} batches were folded into the rollups." if moved else ""
+
+
+def _drop_left_overs(engine: Engine, now: datetime) -> str:
+    with engine.connect() as connection:
+        if not detached(connection):
+            return ""
+    with claimed(engine) as is_ours:
+        return retention.drop_left_overs(engine, now) if is_ours else ""
 
 
 def _count_users(engine: Engine, today: date) -> str:

@@ -84,9 +84,15 @@ def remove_partitions(
                     busy.append(error)
             elif leaf.is_marked:
                 keep(engine, leaf)
-    gone = drop_detached(engine, lambda connection, each, count: _note_leaf(connection, each, count, at))
+    said = drop_left_overs(engine, at)
     if busy:
         raise busy[0]
+    return said
+
+
+def drop_left_overs(engine: Engine, at: datetime) -> str:
+    """Drop and note what is detached and marked, just now or before a crash; say what was done, if anything."""
+    gone = drop_detached(engine, lambda connection, each, count: _note_leaf(connection, each, count, at))
     rows = sum(count for _, count in gone)
     return f"{len(gone)} partitions with {rows} rows were let go of." if gone else ""
 
