@@ -13,6 +13,7 @@ from sqlalchemy import Connection, TextClause, text
 from models.delta import DELTA_COLUMNS, DELTA_GROUP, DELTA_SELECT
 from models.errors import ModelsError
 from models.fold import FOLD_LOCK, LOCK, fold_batches
+from models.partitions import leaves
 from models.turns import take_turns
 
 PROJECTS = text("select project_id from warehouse.dim_project")
@@ -65,11 +66,12 @@ COUNTED_ANEW = text(
     """
 )
 
+# What began before the first day that rollups are kept of is left as it is: its days do not tell all of it any more.
 GROUPS_CLEARED = text(
     """
     delete from warehouse.rollup_group r
     using unnest(cast(:project_ids as bigint[]), cast(:keys as bigint[])) as told(project_id, group_key)
-    where r.project_id = told.project_id and r.group_key = told.group_key
+    where r.project_id = told.project_id and r.group_key = told.group_key and r.first_at >= :kept_since
     """
 )
 GROUPS_SUMMED = text(
@@ -85,13 +87,14 @@ GROUPS_SUMMED = text(
     join unnest(cast(:project_ids as bigint[]), cast(:keys as bigint[])) as told(project_id, group_key)
         on told.project_id = d.project_id and told.group_key = d.group_key
     group by d.project_id, d.group_key
+    on conflict (project_id, group_key) do nothing
     """
 )
 RELEASES_CLEARED = text(
     """
     delete from warehouse.rollup_release r
     using unnest(cast(:project_ids as bigint[]), cast(:keys as bigint[])) as told(project_id, release_key)
-    where r.project_id = told.project_id and r.release_key = told.release_key
+    where r.project_id = told.project_id and r.release_key = told.release_key and r.first_at >= :kept_since
     """
 )
 RELEASES_SUMMED = text(
@@ -104,6 +107,7 @@ RELEASES_SUMMED = text(
     join unnest(cast(:project_ids as bigint[]), cast(:keys as bigint[])) as told(project_id, release_key)
         on told.project_id = d.project_id and told.release_key = d.release_key
     group by d.project_id, d.release_key
+    on conflict (project_id, release_key) do nothing
     """
 )
 
@@ -140,6 +144,7 @@ def rebuild(
     fold_batches(connection, [batch_id], today, group_hour_days, is_lifelong=False)
     groups |= _pairs(connection, GROUPS, told)
     releases |= _pairs(connection, RELEASES, told)
+    kept_since = min(leaf.first for leaf in leaves(connection, "rollup_day")) if groups else day
     for cleared, summed, keys in (
         (GROUPS_CLEARED, GROUPS_SUMMED, groups),
         (RELEASES_CLEARED, RELEASES_SUMMED, releases),
@@ -147,7 +152,7 @@ def rebuild(
         if keys:
             ordered = sorted(keys)
             named = {"project_ids": [key[0] for key in ordered], "keys": [key[1] for key in ordered]}
-            connection.execute(cleared, named)
+            connection.execute(cleared, {**named, "kept_since": kept_since})
             connection.execute(summed, named)
     return len(ids)
 

@@ -111,6 +111,18 @@ def test_a_group_whose_last_event_is_gone_is_gone(loaded: Engine, database_url: 
     assert value(database_url, "select count(*) from warehouse.rollup_day where group_key = 99") == 0
 
 
+def test_what_began_before_the_rollups_that_are_kept_keeps_its_beginning(engine: Engine, database_url: str) -> None:
+    long_ago = NOON - 400 * ONE_DAY
+    put(engine, [Fact(long_ago, release_key=5), Fact(release_key=5), Fact(group_key=2, release_key=6)])
+    fold_all(engine, TODAY, 14)
+    execute(engine, f"drop table warehouse.rollup_day_p{long_ago:%Y_%m}_01")
+    execute(engine, "update warehouse.rollup_group set event_count = 9 where group_key = 2")
+    run(engine, TODAY)
+    found = rows(database_url, "select group_key, event_count, first_at from warehouse.rollup_group order by 1")
+    assert [tuple(row.values()) for row in found] == [(1, 2, long_ago), (2, 1, NOON)]
+    assert value(database_url, "select first_at from warehouse.rollup_release where release_key = 5") == long_ago
+
+
 def test_events_that_were_let_go_of_are_not_counted_anew(loaded: Engine, database_url: str) -> None:
     fold_all(loaded, TODAY, 14)
     noted = {"id": uuid4(), "at": NOON, "project": PROJECT, "day": TODAY - ONE_DAY}
