@@ -1,8 +1,9 @@
 """
 What is safely in the archive leaves the database: whole partitions where all of it is, else a project's day.
 
-First every page of a file is read. Then, in a transaction that no loader of these projects can get into, the database
-is asked once more for what identifies its events; only what agrees to the last event goes. Rollups stay.
+First every page of a file is read and compared with the database, event id by event id, while loaders go on. Then, in a
+transaction that no loader of these projects can get into, it is only asked whether anything was touched since. Rollups
+stay.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,7 +14,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from models.archive_day import Archived, states, window
+from models.archive_day import Archived, states, touched, window
 from models.archive_files import ArchiveError, columns_of_file, read_whole
 from models.base import WAREHOUSE
 from models.corrections import correcting
@@ -28,6 +29,7 @@ ONE_DAY = timedelta(days=1)
 # Who loads for a project that nobody knew waits here; locking the partition alone could end in a deadlock with it.
 LOCK_PARENTS = "lock table only warehouse.fact_event, only warehouse.event_payload in share row exclusive mode"
 
+CHANGED = "events came or were corrected meanwhile; run the command again"
 BOUND = text("select set_config('lock_timeout', :wait, true)")
 BY_INDEX = text("select set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)")
 PAYLOADS = text(
@@ -134,10 +136,16 @@ def _drop_leaf(
     pause: Callable[[float], None],
 ) -> Dropped:
     nothing = Dropped(leaf.days.first, leaf.days.end, None)
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        mark = touched(connection, leaf.days)
+        try:
+            _agree(connection, leaf.days, held, None)
+        except _Changed as changed:
+            return nothing._replace(left=str(changed))
     for attempt in range(ATTEMPTS):
         try:
             with engine.begin() as connection:
-                events, payload_count = _leaf_gone(connection, leaf, held, payloads, at)
+                events, payload_count = _leaf_gone(connection, leaf, mark, held, payloads, at)
         except _Changed as changed:
             return nothing._replace(left=str(changed))
         except DBAPIError as error:
@@ -152,12 +160,13 @@ def _drop_leaf(
 def _leaf_gone(
     connection: Connection,
     leaf: Standing,
+    mark: tuple[int, datetime | None, int],
     held: Sequence[Archived],
     payloads: dict[tuple[int, date], int | None],
     at: datetime,
 ) -> tuple[int, int]:
     """
-    Drop a partition, and that of its payloads if the files hold them all.
+    Drop a partition that is as it was when it agreed with the files, and that of its payloads if they hold them all.
 
     Detaching `concurrently` would not do: it runs outside of this transaction, and a late event could get in between.
     """
@@ -167,7 +176,8 @@ def _leaf_gone(
     beside = [each for each in standing(connection, "event_payload") if each.days == leaf.days and not each.is_pending]
     with as_owner(connection):
         run(LOCK_PARENTS)
-    _agree(connection, leaf.days, held, None)
+    if touched(connection, leaf.days) != mark:
+        raise _Changed(CHANGED)
     counts = {
         (each.project_id, each.day): each.payload_count for each in connection.execute(PAYLOADS, window(leaf.days))
     }
@@ -214,7 +224,7 @@ def _agree(connection: Connection, days: Leaf, held: Iterable[Archived], project
     """Make sure that the database holds what the files hold; raises _Changed."""
     wanted = {(each.project_id, each.day): each.manifest.state for each in held}
     if states(connection, days, project_ids) != wanted:
-        raise _Changed("events came or were corrected meanwhile; run the command again")
+        raise _Changed(CHANGED)
 
 
 def _note(connection: Connection, each: Archived, payload_count: int, at: datetime) -> None:
