@@ -100,6 +100,7 @@ def test_senders_are_answered_in_time_and_nothing_is_lost_while_the_warehouse_is
         with operating(server.data_dir, database_url) as wrong, bench.runner() as runner:
             outcome = runner.run(bench.paced(server.port, requests, PER_SECOND, 20))
         warehouse.loaded(server)
+    print(f"answers in ms: median {outcome.percentile(0.5)}, 99 % {outcome.percentile(0.99)}, {outcome.percentile(1)}")
     assert outcome.statuses == {200: len(made)}
     assert max(outcome.latencies) < LIMIT_SECONDS, outcome.percentile(0.99)
     assert wrong == {"db maintain": [], "db upgrade": []}
