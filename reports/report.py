@@ -6,14 +6,16 @@ parameters and events it is the same to the byte.
 """
 
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-import numpy as np
-import pandas as pd
 
 from reports.errors import MissingColumn
 from reports.period import Period
+
+if TYPE_CHECKING:
+    import pandas as pd  # who only draws a report does not load it
 
 SCHEMA = "report/1"
 
@@ -40,14 +42,24 @@ class Table(msgspec.Struct, frozen=True):
 
 
 class Chart(msgspec.Struct, frozen=True):
-    """How a section's table is drawn: which columns lie on which axis, and in which colour."""
+    """
+    How a section's table is drawn: which columns lie on which axis, and in which colour. Every word names a column.
+
+    bars:    `y` for each `x`: lying, in the order of rows, when `x` is words; upright when it is days or instants.
+    lines:   `y` over days or instants, a line for each `series`.
+    stacked: as bars, with one part of each bar for each `series`.
+    heatmap: a cell for each `x` (across) and `y` (down), shaded by the number in `series`.
+    pareto:  as bars, with the cumulative share in `series` as a line.
+    """
 
     kind: Literal["bars", "lines", "stacked", "heatmap", "pareto"]
     x: str
     y: str
     series: str | None = None
     mark: str | None = None
-    """Name of a flag column: rows to point out, such as spikes or a bucket that is not over."""
+    """A flag column: rows to point out, such as spikes."""
+    partial: str | None = None
+    """A flag column: buckets that are not over, which are drawn pale."""
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -115,7 +127,7 @@ def span(period: Period) -> Span:
     return Span(_instant(period.start), _instant(period.end), period.zone, period.label, period.hours)
 
 
-def table(frame: pd.DataFrame, columns: tuple[Column, ...], *, top: int | None = None) -> Table:
+def table(frame: "pd.DataFrame", columns: tuple[Column, ...], *, top: int | None = None) -> Table:
     """
     Make a table of a frame: its declared columns, in their order, at most `top` rows.
 
@@ -131,16 +143,16 @@ def table(frame: pd.DataFrame, columns: tuple[Column, ...], *, top: int | None =
 
 def plain(value: Any) -> Any:
     """Give a value as JSON knows it: no numpy, no NaN, instants in ISO 8601 and UTC."""
-    if isinstance(value, list | tuple | np.ndarray):
+    if hasattr(value, "tolist"):  # of numpy
+        value = value.tolist()
+    if isinstance(value, list | tuple):
         return [plain(each) for each in value]
-    if value is None or value is pd.NaT or value is pd.NA:
+    if value is None or type(value).__name__ in {"NaTType", "NAType"}:
         return None
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, int | np.integer):
-        return int(value)
-    if isinstance(value, float | np.floating):
-        return None if not np.isfinite(value) else float(value)
+    if isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if isfinite(value) else None
     if isinstance(value, datetime):
         return _instant(value)
     if isinstance(value, date):
