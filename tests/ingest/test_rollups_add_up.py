@@ -167,7 +167,7 @@ def engines(postgres_url: str, template_database: str) -> Iterator[tuple[Engine,
         other.dispose()
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=steps)
 def test_any_mix_of_steps_and_crashes_adds_up(engines: tuple[Engine, Engine], steps: list[Any]) -> None:
     world = emptied(*engines)

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from models.audit import Scope, audit
 from models.engine import engine_for
@@ -173,11 +173,13 @@ def test_somebody_in_the_way_is_waited_for_and_told_of(loaded: Engine, database_
     def pause(_: float) -> None:
         blocker.close()
 
-    hasty = loaded.execution_options()
-    with loaded.connect() as connection:
-        connection.execute(text("alter role current_user set lock_timeout = '100ms'"))
+    def hasten(connection: Any, _: Any) -> None:
+        connection.execute("set lock_timeout = '100ms'")
         connection.commit()
-    done = list(rebuild_days(hasty, [TODAY], TODAY, 14, pause=pause, say=told.append))
+
+    event.listen(loaded, "connect", hasten)
+    loaded.dispose()
+    done = list(rebuild_days(loaded, [TODAY], TODAY, 14, pause=pause, say=told.append))
     blocking.dispose()
     assert told == ["2026-11-24: loading or folding holds what is to be changed; trying again in 2 s."]
     assert [(each.day, each.project_count, each.changed) for each in done] == [(TODAY, 2, {})]
