@@ -19,7 +19,9 @@ from models.dimensions import (
 from models.event import EventOddTime, EventPayload, FactEvent
 from models.issue import DimIssue, IssueChange
 from models.project import DimProject, Hook, ProjectKey
+from models.report_artifact import ReportArtifact
 from models.report_run import ReportRun
+from models.report_schedule import ReportSchedule
 from models.rollup import (
     ROLLUP_DELTA,
     RebuildDue,
@@ -61,7 +63,9 @@ __all__ = [
     "ProjectKey",
     "RebuildDue",
     "Removal",
+    "ReportArtifact",
     "ReportRun",
+    "ReportSchedule",
     "RollupDay",
     "RollupDayCulprit",
     "RollupDayUser",

@@ -106,6 +106,20 @@ class Settings(BaseSettings):
     MAINTAIN_SECONDS: float = Field(
         3600, ge=1, description="Seconds between two runs of what `errhouse db maintain` does, by `errhouse serve`."
     )
+    REPORT_RETENTION_DAYS: int = Field(
+        400, ge=0, description="Days for which the files that scheduled reports made are kept; 0 keeps them for ever."
+    )
+    REPORT_MEMORY_BYTES: int = Field(
+        1024 * MIB,
+        ge=128 * MIB,
+        description="Most memory in bytes of the process that makes one report; past it, it is ended and told.",
+    )
+    REPORT_TIME_LIMIT_SECONDS: float = Field(
+        600,
+        gt=0,
+        le=86_400,
+        description="Seconds that one report may take, with sending it; then it is ended and told.",
+    )
     PARTITION_DAYS: int = Field(
         7,
         description="Days in one partition of the fact: 7 up to about a million events a day, 1 above. "
