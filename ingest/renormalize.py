@@ -75,6 +75,7 @@ KEEP_OTHERS = text(
     insert into correction select c.* from reread c join warehouse.fact_event e on {_SAME_EVENT} where {_IS_OTHER}
     """  # noqa: S608 - names are our constants
 )
+ANALYZE = text("analyze correction")
 TOUCHED = text("select distinct project_id from correction order by project_id")
 COUNT_OTHERS = text(
     f"""
@@ -155,6 +156,7 @@ def _day(
         connection.execute(statement)
     read, refused = _reread(connection, {**told, "project_id": project_id}, told)
     events = connection.execute(COUNT_EVENTS, {**told, "project_id": project_id}).scalar_one()
+    connection.execute(ANALYZE)
     touched = list(connection.execute(TOUCHED).scalars())
     if touched and not is_dry:
         hold_patiently(connection, touched)

@@ -91,6 +91,7 @@ class _Run:
         self._at = at
         self._project_id = project_id
         self._is_dry = is_dry
+        self._payload_parts: list[Leaf] = []
         self.removed: Counter[str] = Counter()
         self.touched: set[str] = set()
         self.notes: list[str] = []
@@ -100,9 +101,12 @@ class _Run:
         with self._engine.connect() as connection:
             known = users.projects(connection, self._project_id)
             parts = leaves(connection)
+            self._payload_parts = leaves(connection, "event_payload")
         for project_id in sorted({*known, *begun, *keys}):
             self._project(person, project_id, parts, begun.get(project_id, {}), keys.get(project_id, []))
-        self._count(erase_descriptions(self._engine, person, None, {}, is_dry=self._is_dry))
+        ours = erase_descriptions(self._engine, person, None, {}, is_dry=self._is_dry)
+        self._count(ours)
+        self.touched.update(ours)
         asides = erase_asides(self._engine, person, self._project_id, is_dry=self._is_dry)
         self._count({"set_aside": asides.struck_count, "set_aside (whole records)": asides.removed_count})
         if any(asides):
@@ -130,7 +134,11 @@ class _Run:
             for name, found in erased.own_keys.items():
                 own.setdefault(name, set()).update(found)
             if erased.payload_count:
-                self.touched.add(f"event_payload_p{leaf.first:%Y_%m_%d}")
+                self.touched |= {
+                    f"event_payload_p{part.first:%Y_%m_%d}"
+                    for part in self._payload_parts
+                    if part.first < leaf.end and leaf.first < part.end
+                }
             if erased.own_count or erased.text_count:
                 self.touched.add(f"fact_event_p{leaf.first:%Y_%m_%d}")
         descriptions = erase_descriptions(self._engine, person, project_id, own, is_dry=self._is_dry)
