@@ -8,7 +8,7 @@ what the first is at.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -23,7 +23,7 @@ from models.fold import FOLD_LOCK, LOCK, fold_all
 from models.leaves import detached
 from models.partitions import EVENTS, GROUP_HOURS, ROLLUPS, Parent, Partitions, ensure
 from models.payload_training import train
-from models.rebuild import rebuild
+from models.rebuild import PROJECTS, NothingToRebuildFrom, rebuild
 from models.settings import Settings
 from models.user_counts import count_users
 
@@ -160,7 +160,7 @@ def make_partitions(engine: Engine, settings: Settings, today: date, kept: reten
 
 def rebuild_due(engine: Engine, settings: Settings, today: date, seconds: float | None = None) -> str:
     """
-    Make the rollups again of the days that are due, oldest first, a day a transaction; say what was done.
+    Make the rollups again of the days that are due, oldest first, a project and day a transaction; say what was done.
 
     Takes: `seconds`, after which no further day is begun.
     """
@@ -171,11 +171,14 @@ def rebuild_due(engine: Engine, settings: Settings, today: date, seconds: float 
     for day in days:
         if deadline is not None and time.monotonic() > deadline:
             break
+        with engine.connect() as connection:
+            projects = list(connection.execute(PROJECTS).scalars())
+        for project_id in projects:
+            with engine.begin() as connection, suppress(NothingToRebuildFrom):
+                connection.execute(LOCK, {"key": FOLD_LOCK})
+                if connection.execute(IS_DUE, {"day": day}).scalar():
+                    rebuild(connection, day, today, settings.HOUR_GROUP_RETENTION_DAYS, [project_id])
         with engine.begin() as connection:
-            connection.execute(LOCK, {"key": FOLD_LOCK})
-            if not connection.execute(IS_DUE, {"day": day}).scalar():
-                continue
-            rebuild(connection, day, today, settings.HOUR_GROUP_RETENTION_DAYS)
             connection.execute(NOT_DUE, {"day": day})
         done += 1
     return f"{done} of {len(days)} days that were due were rebuilt." if days else ""

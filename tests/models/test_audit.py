@@ -17,6 +17,7 @@ from models.audit import Difference, Scope, audit, sentence
 from models.clock import now
 from models.engine import engine_for
 from models.fold import fold_all
+from models.leaves import Standing, let_go, standing
 from tests.support.facts import Fact, put
 from tests.support.loading import NOON, PROJECT
 
@@ -62,6 +63,20 @@ def test_what_agrees_is_told_in_one_sentence(engine: Engine) -> None:
         "30 events of 3 days in 2 projects: the events, the rollups by hour, day, culprit and user; the totals of "
         "issues and releases, and what was loaded, met again, refused and removed agree to the unit."
     )
+
+
+def test_a_partition_that_is_detached_and_not_dropped_yet_still_counts(engine: Engine) -> None:
+    leaf = next(each for each in _standing(engine) if each.days.first <= TODAY < each.days.end)
+    let_go(engine, "fact_event", leaf, lambda _: None)
+    assert leaf.table not in {each.table for each in _standing(engine)}
+    made = audit(engine, WHOLE)
+    assert made.differences == []
+    assert made.event_count == 30
+
+
+def _standing(engine: Engine) -> list[Standing]:
+    with engine.connect() as connection:
+        return standing(connection, "fact_event")
 
 
 @pytest.mark.parametrize("table", ROLLUPS)
