@@ -2,6 +2,7 @@
 
 from models.base import Base
 from models.bookkeeping import AnalystProject, Erasure, LoadTally, PayloadDictionary, Removal, SetAside, SpoolPosition
+from models.console_user import ConsoleSession, ConsoleUser
 from models.dimensions import (
     DIMENSIONS,
     DimClient,
@@ -39,6 +40,8 @@ __all__ = [
     "ROLLUP_DELTA",
     "AnalystProject",
     "Base",
+    "ConsoleSession",
+    "ConsoleUser",
     "DimClient",
     "DimCulprit",
     "DimEnvironment",

@@ -68,6 +68,17 @@ class Settings(BaseSettings):
         "127.0.0.1",
         description="Addresses of proxies, comma separated, whose X-Forwarded-For is believed; `*` believes everybody.",
     )
+    CONSOLE_USER_HEADER: str | None = Field(
+        None,
+        description="Header by which a proxy of `TRUSTED_PROXIES` names who uses the console, such as "
+        "`X-Forwarded-User`; the proxy must set X-Forwarded-For, and remove the header from what it is sent. "
+        "Unset: people log in with a password.",
+    )
+    CONSOLE_HEADER_ROLE: str = Field(
+        "viewer",
+        description="Role of people whom the proxy names and `errhouse user` does not know: viewer, analyst, admin, or "
+        "`none`, which refuses them.",
+    )
     MAX_BODY_BYTES: int = Field(
         20 * MIB, ge=1024, description="Largest request body in bytes, as sent; larger ones are answered 413."
     )
@@ -175,6 +186,20 @@ class Settings(BaseSettings):
         if value and not re.match(r"https?://[^/?#\s]", value):
             raise ValueError("it must begin with http:// or https:// and name a host")
         return value
+
+    @field_validator("CONSOLE_USER_HEADER")
+    @classmethod
+    def _header(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"[A-Za-z0-9-]{1,80}", value):
+            raise ValueError("it must be the name of one header, such as X-Forwarded-User")
+        return value or None
+
+    @field_validator("CONSOLE_HEADER_ROLE")
+    @classmethod
+    def _known_role(cls, value: str) -> str:
+        if value.lower() not in {"viewer", "analyst", "admin", "none"}:
+            raise ValueError("it must be viewer, analyst, admin or none")
+        return value.lower()
 
     @field_validator("LOG_LEVEL")
     @classmethod
