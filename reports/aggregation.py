@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from reports.errors import MissingColumn
+from reports.filters import GROUPINGS
 from reports.report import Column
 
 INSTANT = "datetime64[us, UTC]"
@@ -56,9 +57,46 @@ ISSUES: Mapping[str, str] = {
 }
 """reports.frames.issues."""
 
+ISSUE_HOURS: Mapping[str, str] = {"project": "str", "issue_id": "int64", "hour": INSTANT, "events": "int64"}
+"""reports.frames.issue_hours."""
+
+RELEASES: Mapping[str, str] = {
+    "project": "str",
+    "release": "str",
+    "package": "str",
+    "version_sort": "str",
+    "first_seen_at": INSTANT,
+    "last_seen_at": INSTANT,
+}
+"""reports.frames.releases; a release has one row for each distribution."""
+
+RELEASE_HOURS: Mapping[str, str] = {
+    "project": "str",
+    "release": "str",
+    "issue_id": "int64",
+    "hour": INSTANT,
+    "events": "int64",
+}
+"""reports.frames.release_hours."""
+
+RELEASE_DAYS: Mapping[str, str] = {"project": "str", "release": "str", "day": "object", "events": "int64"}
+"""reports.frames.release_days."""
+
+QUALITY: Mapping[str, str] = {
+    "project": "str",
+    "day": "object",
+    "events": "int64",
+    "without_release": "int64",
+    "without_environment": "int64",
+    "without_user": "int64",
+    "odd_time": "int64",
+    "mean_delay_seconds": "float64",
+}
+"""reports.frames.quality."""
+
 _DTYPES = {
     "text": ("str", "object"),
-    "count": ("int64",),
+    "count": ("int64", "Int64"),
     "id": ("int64",),
     "number": ("float64",),
     "share": ("float64",),
@@ -75,7 +113,8 @@ class Aggregation(NamedTuple):
     One named way to put events together.
 
     `takes`: frames by the name of the function's argument, each with its columns and dtypes; the function's other
-    arguments are plain values. `gives`: the columns of its result, in order.
+    arguments are plain values. `gives`: the columns of its result, in order; a result has those of `some_of` that were
+    asked for.
     """
 
     name: str
@@ -84,6 +123,7 @@ class Aggregation(NamedTuple):
     takes: Mapping[str, Mapping[str, str]]
     gives: tuple[Column, ...]
     aggregate: Callable[..., pd.DataFrame]
+    some_of: tuple[str, ...] = ()
 
     def run(self, **told: Any) -> pd.DataFrame:
         """
@@ -94,12 +134,22 @@ class Aggregation(NamedTuple):
         for name, columns in self.takes.items():
             _check(f"{self.name} was given {name}", told[name], columns)
         made = self.aggregate(**told)
-        if missing := [column.name for column in self.gives if column.name not in made.columns]:
+        given = self.columns(made)
+        if missing := [column.name for column in given if column.name not in made.columns]:
             raise MissingColumn(f"{self.name} gives no {', '.join(missing)}.")
-        for column in self.gives:
+        for column in given:
             if str(made[column.name].dtype) not in _DTYPES[column.kind] and len(made):
                 raise MissingColumn(f"{self.name} gives {column.name} as {made[column.name].dtype}, not {column.kind}.")
-        return made[[column.name for column in self.gives]]
+        return made[[column.name for column in given]]
+
+    def columns(self, made: pd.DataFrame) -> tuple[Column, ...]:
+        """Give the columns that a result of it has, to make a table of it."""
+        return tuple(each for each in self.gives if each.name in made.columns or each.name not in self.some_of)
+
+
+def counts(*groupings: str) -> Mapping[str, str]:
+    """Give the columns of COUNTS grouped by these words: what an aggregation that needs no others takes."""
+    return {name: dtype for name, dtype in COUNTS.items() if name in groupings or name not in GROUPINGS}
 
 
 def empty(columns: Mapping[str, str]) -> pd.DataFrame:

@@ -1,0 +1,53 @@
+"""What explains a change: the part that each group has in it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from reports.aggregation import Aggregation, counts
+from reports.columns import COMPARED, EVENTS, GROUPED, GROUPS, IS_OTHER
+from reports.counting import compared, totals, with_other, words
+from reports.filters import GROUPINGS
+from reports.grouping import ranked
+from reports.report import Column
+from reports.statistics import parts
+
+
+def contribution(
+    now: pd.DataFrame,
+    before: pd.DataFrame,
+    by: str | Sequence[str] = "project,culprit",
+    dispersion: float = 1.0,
+    top: int | None = None,
+) -> pd.DataFrame:
+    """Rank groups by how far they moved, up or down; contributions add up to 1, and are missing where nothing moved."""
+    names = words(by)
+    made = totals(now, before, names)[[*names, "events", "previous_events", "groups"]]
+    moved = (made["events"] - made["previous_events"]).to_numpy()
+    made = with_other(ranked(made, np.abs(moved)), names, top)
+    made = compared(made, dispersion)
+    return made.assign(contribution=parts(made["difference"], moved.sum()))
+
+
+AGGREGATION = Aggregation(
+    name="contribution",
+    title="What changed",
+    sentence="Which groups explain the change of the total, those that moved furthest first.",
+    takes={"now": counts(), "before": counts()},
+    gives=(
+        *GROUPED,
+        EVENTS,
+        *COMPARED,
+        Column(
+            "contribution",
+            "Contribution",
+            "share",
+            "Part of the total's change; negative against it; missing where the total did not change.",
+        ),
+        GROUPS,
+        IS_OTHER,
+    ),
+    aggregate=contribution,
+    some_of=GROUPINGS,
+)

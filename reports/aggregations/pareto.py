@@ -1,0 +1,54 @@
+"""How few groups make most of the events."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from reports.aggregation import Aggregation, counts
+from reports.columns import CUMULATIVE_SHARE, EVENTS, GROUPED, GROUPS, IS_OTHER, SHARE
+from reports.counting import totals, with_other, words
+from reports.filters import GROUPINGS
+from reports.grouping import ranked
+from reports.report import Column
+from reports.statistics import parts
+
+
+def pareto(
+    now: pd.DataFrame,
+    by: str | Sequence[str] = "project,culprit",
+    most: float = 0.8,
+    top: int | None = None,
+) -> pd.DataFrame:
+    """Rank groups by events, and add their shares up; `most` is the share that the vital few have."""
+    names = words(by)
+    made = totals(now, now.iloc[:0], names)[[*names, "events", "groups"]]
+    made = ranked(made[made["events"] > 0].reset_index(drop=True), made.loc[made["events"] > 0, "events"])
+    total = made["events"].sum()
+    made["is_vital"] = (made["events"].cumsum() - made["events"]).to_numpy() < most * total
+    vital = made["is_vital"].to_numpy()
+    made = with_other(made.drop(columns="is_vital"), names, top)
+    made["rank"] = np.arange(1, len(made) + 1)
+    made["share"] = parts(made["events"], total)
+    made["cumulative_share"] = parts(made["events"].cumsum(), total)
+    return made.assign(is_vital=vital[: len(made)] & ~made["is_other"].to_numpy())
+
+
+AGGREGATION = Aggregation(
+    name="pareto",
+    title="Pareto",
+    sentence="Groups from the most frequent down, with the share that they and all above them have.",
+    takes={"now": counts()},
+    gives=(
+        *GROUPED,
+        Column("rank", "Rank", "count", "Place by events, from 1."),
+        EVENTS,
+        SHARE,
+        CUMULATIVE_SHARE,
+        Column("is_vital", "Vital", "flag", "One of the few groups that together make 80 % of the events."),
+        GROUPS,
+        IS_OTHER,
+    ),
+    aggregate=pareto,
+    some_of=GROUPINGS,
+)
