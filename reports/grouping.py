@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
+NEVER = np.iinfo(np.int64).max
+MOST_KEYS = 1 << 62
+
 
 class Groups(NamedTuple):
     """`names`: one row per group, ascending; `numbers`: for each frame, the group of each of its rows."""
@@ -23,17 +26,15 @@ class Groups(NamedTuple):
 
 def grouped(by: Sequence[str], *frames: pd.DataFrame) -> Groups:
     """Group the rows of frames by columns that all of them have; a missing text is ""."""
-    key, columns = np.zeros(sum(len(frame) for frame in frames), dtype=np.int64), {}
+    key, columns, size = np.zeros(sum(len(frame) for frame in frames), dtype=np.int64), {}, 1
     for name in by:
         whole = _joined([frame[name] for frame in frames])
         codes, values = pd.factorize(whole)
-        order = np.asarray(values.argsort(), dtype=np.int64)
-        place = np.empty(len(order), dtype=np.int64)
-        place[order] = np.arange(len(order))
         columns[name] = whole
-        # numbered anew each time, so that the key never outgrows 63 bits
-        key = np.unique(key * max(len(order), 1) + place[codes], return_inverse=True)[1].astype(np.int64)
-    count = int(key.max()) + 1 if len(key) else 0
+        if size * len(values) > MOST_KEYS:
+            key, size = _numbered(key)
+        key, size = key * len(values) + _places(values)[codes], size * len(values)
+    key, count = _numbered(key)
     first = np.zeros(count, dtype=np.int64)
     first[key[::-1]] = np.arange(len(key) - 1, -1, -1)
     names = pd.DataFrame({name: column.take(first).reset_index(drop=True) for name, column in columns.items()})
@@ -53,12 +54,18 @@ def weighed(numbers: Ints, values: Any, count: int) -> NDArray[np.float64]:
 
 def earliest(numbers: Ints, instants: pd.Series, count: int) -> pd.Series:
     """Give the earliest instant of each group; NaT for none."""
-    return _instants(instants.groupby(numbers).min(), count)
+    found = np.full(count, NEVER)
+    told = instants.notna().to_numpy()
+    np.minimum.at(found, numbers[told], _microseconds(instants)[told])
+    return _instants(found, found == NEVER)
 
 
 def latest(numbers: Ints, instants: pd.Series, count: int) -> pd.Series:
     """Give the latest instant of each group; NaT for none."""
-    return _instants(instants.groupby(numbers).max(), count)
+    found = np.full(count, -NEVER)
+    told = instants.notna().to_numpy()
+    np.maximum.at(found, numbers[told], _microseconds(instants)[told])
+    return _instants(found, found == -NEVER)
 
 
 def ranked(frame: pd.DataFrame, values: Any) -> pd.DataFrame:
@@ -78,10 +85,30 @@ def described(frame: pd.DataFrame, issues: pd.DataFrame, columns: Sequence[str])
     return made
 
 
+def _places(values: Any) -> Ints:
+    """Give each of distinct values its place in their order."""
+    order = np.asarray(values.argsort(), dtype=np.int64)
+    places = np.empty(len(order), dtype=np.int64)
+    places[order] = np.arange(len(order))
+    return places
+
+
+def _numbered(keys: Ints) -> tuple[Ints, int]:
+    """Give keys new numbers, from 0 and in their order, without a gap; and how many there are."""
+    codes, values = pd.factorize(keys)
+    return _places(values)[codes], len(values)
+
+
 def _joined(columns: list[pd.Series]) -> pd.Series:
     whole = pd.concat(columns, ignore_index=True) if len(columns) > 1 else columns[0].reset_index(drop=True)
     return whole.fillna("") if whole.dtype == "str" else whole
 
 
-def _instants(found: pd.Series, count: int) -> pd.Series:
-    return found.reindex(np.arange(count)).reset_index(drop=True).astype("datetime64[us, UTC]")
+def _microseconds(instants: pd.Series) -> Ints:
+    return np.asarray(instants.dt.as_unit("us").astype("int64"), dtype=np.int64)
+
+
+def _instants(microseconds: Ints, is_none: NDArray[np.bool_]) -> pd.Series:
+    found = microseconds.astype("datetime64[us]")
+    found[is_none] = np.datetime64("NaT")
+    return pd.Series(found).dt.tz_localize("UTC")

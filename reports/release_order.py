@@ -13,29 +13,27 @@ PAIR = ("project", "release", "predecessor", "first_seen_at", "previous_first_se
 
 def pairs(releases: pd.DataFrame, release: str | None = None) -> pd.DataFrame:
     """
-    Give each project's latest release, or the one named, and its predecessor.
+    Give each project's release that was first seen last, or the one named, and its predecessor.
 
-    The predecessor is the next lower version of the same package; where versions do not sort, the one first seen
-    before it. The latest is the one first seen last.
+    The predecessor is the next lower version of the same package, or an earlier build of the same version; where
+    versions do not sort, the release first seen before it.
     Gives: PAIR, one row per project that has the release; predecessor "" and NaT where there is none.
     """
     known = ordered(releases)
-    found = []
-    for _, of_project in known.groupby("project", sort=True):
-        chosen = of_project[of_project["release"] == release] if release is not None else _latest(of_project)
-        if chosen.empty:
-            continue
-        this = chosen.iloc[-1]
-        earlier = _earlier(of_project, this)
-        last = (earlier.iloc[-1]["release"], earlier.iloc[-1]["first_seen_at"]) if len(earlier) else ("", pd.NaT)
-        found.append((this["project"], this["release"], last[0], this["first_seen_at"], last[1]))
-    made = pd.DataFrame(found, columns=list(PAIR))
-    instants = dict.fromkeys(("first_seen_at", "previous_first_seen_at"), "datetime64[us, UTC]")
-    return made.astype({"project": "str", "release": "str", "predecessor": "str", **instants})
+    line = [known["project"], known["package"], known["version_sort"] == ""]
+    is_first = ~pd.concat(line, axis=1).duplicated()
+    known = known.assign(
+        predecessor=known["release"].shift(1).where(~is_first).astype("str").fillna(""),
+        previous_first_seen_at=known["first_seen_at"].shift(1).where(~is_first),
+    )
+    if release is not None:
+        known = known[known["release"] == release]
+    latest = known.sort_values("first_seen_at", kind="stable").drop_duplicates("project", keep="last")
+    return latest.sort_values("project", ignore_index=True)[list(PAIR)]
 
 
 def ordered(releases: pd.DataFrame) -> pd.DataFrame:
-    """Give each release once, in the order of versions where they sort, then of first sight."""
+    """Give each release once, by project and package, in the order of versions where they sort, then of first sight."""
     texts = {name: releases[name].astype("str").fillna("") for name in ("project", "release", "package")}
     made = releases.assign(**texts, version_sort=releases["version_sort"].astype("str").fillna(""))
     made = made.sort_values(["first_seen_at", "release"]).drop_duplicates(["project", "release"])
@@ -60,10 +58,11 @@ class Aged:
         place = {project: number for number, project in enumerate(found["project"])}
         pair = hours["project"].map(place).fillna(-1).to_numpy().astype(np.int64)
         row = np.maximum(pair, 0)
-        releases, predecessors = (found[name].to_numpy(dtype=object) for name in ("release", "predecessor"))
         self.side = np.full(len(hours), -1, dtype=np.int64)
         if len(found):
-            told = hours["release"].fillna("").to_numpy(dtype=object)
+            names = np.concatenate([found["release"], found["predecessor"], hours["release"].fillna("")])
+            codes = pd.factorize(pd.Series(names, dtype="str"))[0]
+            releases, predecessors, told = np.split(codes, [len(found), 2 * len(found)])
             at = numbered(hours["hour"])
             for side, name, since in ((1, releases, first), (0, predecessors, before)):
                 age = at - since[row]
@@ -96,16 +95,3 @@ class Aged:
             events=summed(number, events * (side == 1), count),
             previous_events=summed(number, events * (side == 0), count),
         )
-
-
-def _latest(of_project: pd.DataFrame) -> pd.DataFrame:
-    """Give the release first seen last; of several at one instant the highest version."""
-    return of_project.sort_values("first_seen_at", kind="stable").tail(1)
-
-
-def _earlier(of_project: pd.DataFrame, this: pd.Series) -> pd.DataFrame:
-    """Give the releases that came before one, the closest last."""
-    alike = of_project[of_project["package"] == this["package"]]
-    if this["version_sort"]:
-        return alike[(alike["version_sort"] != "") & (alike["version_sort"] < this["version_sort"])]
-    return alike[alike["first_seen_at"] < this["first_seen_at"]].sort_values("first_seen_at", kind="stable")

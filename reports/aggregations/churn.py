@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from reports.aggregation import Aggregation, counts
-from reports.counting import totals, words
-from reports.grouping import Ints
+from reports.counting import words
+from reports.grouping import Ints, grouped, summed
 from reports.report import Column
 
 
@@ -15,8 +15,12 @@ def churn(
     now: pd.DataFrame, before: pd.DataFrame, by: str | Sequence[str] = "project,culprit", top: int = 20
 ) -> pd.DataFrame:
     """Compare the most frequent groups of two periods; without an event in either there is no row."""
-    made = totals(now, before, words(by))
-    here, there = (_top(made[name].to_numpy(), top) for name in ("events", "previous_events"))
+    groups = grouped(words(by), now, before)
+    sums = [
+        summed(number, frame["events"], len(groups.names))
+        for number, frame in zip(groups.numbers, (now, before), strict=True)
+    ]
+    here, there = (_top(events, top) for events in sums)
     kept, either = len(np.intersect1d(here, there)), len(np.union1d(here, there))
     row = {
         "kept": kept,

@@ -38,7 +38,7 @@ def heatmap(hours: pd.DataFrame, start: datetime, end: datetime, zone: str = "UT
 
 def _place(instants: pd.Series, zone: str) -> Ints:
     local = instants.dt.tz_convert(zone).dt
-    return np.asarray(local.dayofweek * 24 + local.hour, dtype=np.int64)
+    return np.asarray(local.day_of_week * 24 + local.hour, dtype=np.int64)
 
 
 AGGREGATION = Aggregation(

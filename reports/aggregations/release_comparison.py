@@ -70,11 +70,10 @@ def _count(issues: pd.DataFrame, wanted: pd.Series, count: int) -> Ints:
 
 def _new(found: pd.DataFrame, issues: pd.DataFrame) -> Ints:
     """Count the issues whose first event was of the release."""
-    keys = {pair: place for place, pair in enumerate(zip(found["project"], found["release"], strict=True))}
     wanted = issues[issues["first_release"].isin(found["release"].unique())]
-    places = [keys.get(pair, -1) for pair in zip(wanted["project"], wanted["first_release"], strict=True)]
-    known = np.array([place for place in places if place >= 0], dtype=np.int64)
-    return np.bincount(known, minlength=len(found)).astype(np.int64)
+    places = found[["project", "release"]].assign(place=np.arange(len(found)))
+    new = wanted.merge(places, left_on=["project", "first_release"], right_on=["project", "release"])
+    return np.bincount(new["place"].astype("int64"), minlength=len(found)).astype(np.int64)
 
 
 AGGREGATION = Aggregation(
