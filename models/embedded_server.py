@@ -94,7 +94,10 @@ def _reason(text: str) -> str:
 def _sized() -> dict[str, str]:
     """Choose what depends on the machine: a small one gives less memory, a container with a small /dev/shm a file."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    sized = {"shared_buffers": "256MB" if memory >= 2 * 1024**3 else "128MB"}
+    is_roomy = memory >= 2 * 1024**3
+    sized = {"shared_buffers": "256MB" if is_roomy else "128MB", "work_mem": "16MB" if is_roomy else "4MB"}
+    # a query that gathers works as well: with more workers than other cores they only get in one another's way
+    sized["max_parallel_workers_per_gather"] = str(max(1, min(2, (os.cpu_count() or 2) - 1)))
     shm = Path("/dev/shm")  # noqa: S108 - measured, not used
     if shm.is_dir() and shutil.disk_usage(shm).total < 256 * 1024**2:
         sized["dynamic_shared_memory_type"] = "mmap"
