@@ -60,6 +60,34 @@ HOURS = f"""
         unhandled_events
     from analytics.errors_hourly where hour >= :start and hour < :end and {WANTED}
 """  # noqa: S608 - parts are ours
+# Hours of issues, as long as they are kept; several groups may be one issue.
+ISSUE_HOURS = """
+    select project, issue_id, hour, sum(events)::bigint as events
+    from analytics.issues_hourly
+    where hour >= :start and hour < :end
+        and (cardinality(:project::text[]) = 0 or project = any(:project) or project_id::text = any(:project))
+        and (cardinality(:issue::text[]) = 0 or issue_id::text = any(:issue))
+    group by project_id, project, issue_id, hour
+"""
+RELEASES = """
+    select project_id, project, release, dist, package, version, version_sort, events, weighted_events,
+        unhandled_events, users, first_seen_at, last_seen_at
+    from analytics.releases
+    where (cardinality(:project::text[]) = 0 or project = any(:project) or project_id::text = any(:project))
+        and (cardinality(:release::text[]) = 0 or release = any(:release))
+"""
+# Hours of releases, from the events themselves: no rollup keeps both.
+RELEASE_HOURS = f"""
+    select project, release, issue_id, date_trunc('hour', occurred_at, 'UTC') as hour, count(*) as events
+    from analytics.events
+    where occurred_at >= :start and occurred_at < :end and release is not null and {WANTED_FINE}
+    group by project_id, project, release, issue_id, hour
+"""  # noqa: S608 - parts are ours
+RELEASE_DAYS = f"""
+    select project, coalesce(release, '') as release, day, sum(events)::bigint as events
+    from analytics.issues_daily where day >= :first_day and day < :end_day and {WANTED_FINE}
+    group by project_id, project, coalesce(release, ''), day
+"""  # noqa: S608 - parts are ours
 ISSUES = """
     select project_id, project, issue_id, title, culprit, level, status, substatus, priority, events, users,
         first_seen_at, last_seen_at, first_release, last_release, resolved_at
@@ -147,13 +175,61 @@ def issues(since: datetime, filters: Filters = ALL, reader: Reader | None = None
         return open_reader.read(ISSUES, since=since, project=filters.told()["project"])
 
 
+def issue_hours(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
+    """
+    Count by hour and issue, as long as that is kept (HOUR_GROUP_RETENTION_DAYS); of filters, project and issue count.
+
+    Gives: project (str), issue_id (int64), hour (UTC), events (int64).
+    """
+    chosen = _period(period)
+    start = chosen.start.replace(minute=0, second=0, microsecond=0)
+    told = {name: value for name, value in filters.told().items() if name in {"project", "issue"}}
+    with _reader(reader) as open_reader:
+        return open_reader.read(ISSUE_HOURS, start=start, end=chosen.end, **told)
+
+
+def releases(filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
+    """
+    Give every release and distribution, over all time; of filters, project and release count.
+
+    Gives: columns of `analytics.releases`, dist, package and version_sort missing where there is none.
+    """
+    told = {name: value for name, value in filters.told().items() if name in {"project", "release"}}
+    with _reader(reader) as open_reader:
+        return open_reader.read(RELEASES, **told)
+
+
+def release_hours(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
+    """
+    Count by hour, release and issue, from the events themselves: name the releases in the filters, they may be many.
+
+    Gives: project, release (str), issue_id (int64), hour (UTC), events (int64).
+    """
+    chosen = _period(period)
+    with _reader(reader) as open_reader:
+        return open_reader.read(RELEASE_HOURS, start=chosen.start, end=chosen.end, **filters.told())
+
+
+def release_days(period: Period | str = "30d", filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
+    """
+    Count by UTC day and release; days that the period touches count whole.
+
+    Gives: project, release (str, "" for none), day (date), events (int64).
+    """
+    with _reader(reader) as open_reader:
+        return open_reader.read(RELEASE_DAYS, **_days(_period(period)), **filters.told())
+
+
 def quality(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
     """Give `analytics.data_quality` for the UTC days that a period touches."""
-    chosen = _period(period)
-    last = (chosen.end - timedelta(microseconds=1)).date()
-    told = {"first_day": chosen.start.date(), "end_day": last + timedelta(days=1)}
     with _reader(reader) as open_reader:
-        return open_reader.read(QUALITY, **told, project=filters.told()["project"])
+        return open_reader.read(QUALITY, **_days(_period(period)), project=filters.told()["project"])
+
+
+def _days(period: Period) -> dict[str, date]:
+    """Give the UTC days that a period touches: the first, and the one after the last."""
+    last = (period.end - timedelta(microseconds=1)).astimezone(UTC).date()
+    return {"first_day": period.start.astimezone(UTC).date(), "end_day": last + timedelta(days=1)}
 
 
 def _period(told: Period | str) -> Period:

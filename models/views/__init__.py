@@ -16,6 +16,7 @@ from models.views.errors import DAILY, HOURLY
 from models.views.events import EVENTS
 from models.views.issues import ISSUES
 from models.views.issues_daily import ISSUES_DAILY
+from models.views.issues_hourly import ISSUES_HOURLY
 from models.views.put import USERS_SAID, columns_of, put
 from models.views.quality import DATA_QUALITY
 from models.views.releases import RELEASES
@@ -29,6 +30,7 @@ VIEWS: tuple[View, ...] = (
     EVENTS,
     ISSUES,
     ISSUES_DAILY,
+    ISSUES_HOURLY,
     HOURLY,
     DAILY,
     CULPRITS_DAILY,

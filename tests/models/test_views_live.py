@@ -47,6 +47,11 @@ TRUTHS = {
             {USERS}, min(occurred_at) as first_seen_at, max(occurred_at) as last_seen_at
         from {EVENTS} group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
     """,
+    "issues_hourly": f"""
+        select project_id, project, date_trunc('hour', occurred_at, 'UTC') as hour, issue_id, group_id,
+            count(*) as events
+        from {EVENTS} group by 1, 2, 3, 4, 5
+    """,
     "users_affected_daily": f"select project_id, project, day, {USERS} from {EVENTS} group by 1, 2, 3",
     "releases": f"""
         select project_id, project, release, dist, {COUNTS}, {USERS}, min(occurred_at) as first_seen_at,
