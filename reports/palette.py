@@ -79,8 +79,9 @@ def variables(*, is_dark: bool) -> str:
     return ";".join(f"--{name}:{ink[is_dark]}" for name, ink in NAMED.items())
 
 
-def turned() -> str:
+def turned(within: str = "") -> str:
     """Give the CSS rules that turn a picture's light colours into dark ones."""
     return "".join(
-        f'[fill="{ink.light}"]{{fill:{ink.dark}}}[stroke="{ink.light}"]{{stroke:{ink.dark}}}' for ink in inks()
+        f'{within}[fill="{ink.light}"]{{fill:{ink.dark}}}{within}[stroke="{ink.light}"]{{stroke:{ink.dark}}}'
+        for ink in inks()
     )

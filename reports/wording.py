@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from reports.report import Column, Figure, Kind, Span
+from reports.report import Column, Figure, Kind, Report, Span
 
 MINUS = "\u2212"
 NOTHING = "\u2013"
@@ -98,6 +98,37 @@ def change(told_figure: Figure) -> Change | None:
         absolute = absolute.replace(" %", " points")
     percent = "" if told_figure.change is None else number(told_figure.change, "change")
     return Change(direction, absolute, percent, number(before, told_figure.kind))
+
+
+def compared(difference: Change, *, is_significant: bool) -> str:
+    """Give a headline's difference in a line: a filled arrow for what is more than chance."""
+    percent = f", {difference.percent}" if difference.percent else ""
+    sign = arrow(difference, is_significant=is_significant)
+    return f"{sign} {difference.absolute}{percent}; {difference.previous} before"
+
+
+def arrow(difference: Change, *, is_significant: bool) -> str:
+    """Give the sign of a difference."""
+    if difference.direction == "even":
+        return "="
+    return {("up", True): "▲", ("up", False): "△", ("down", True): "▼", ("down", False): "▽"}[
+        difference.direction, is_significant
+    ]
+
+
+def parameters(report: Report) -> list[tuple[str, str]]:
+    """Give what a report was asked for, without what was left open."""
+    told_values = [
+        (name, ", ".join(str(each) for each in value) if isinstance(value, list | tuple) else str(value))
+        for name, value in sorted(report.parameters.items())
+        if value is not None
+    ]
+    return [(visible(name).replace("_", " "), visible(value)) for name, value in told_values if value]
+
+
+def year(period: Span) -> int:
+    """Give the year that needs no telling: that of the period's last day."""
+    return _parsed(period.end, period.zone, less=True).year
 
 
 def blocks(values: list[Any]) -> str:
