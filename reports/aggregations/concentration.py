@@ -19,7 +19,7 @@ def concentration(now: pd.DataFrame, by: str | Sequence[str] = "project,culprit"
     events = np.sort(events[events > 0])[::-1]
     total = int(events.sum())
     squares = float(((events / total) ** 2).sum()) if total else 0.0
-    vital = int((np.cumsum(events) - events < most * total).sum())
+    vital = int((np.cumsum(events) - events < most * total - 1e-6).sum())
     row = {
         "groups": len(events),
         "vital_groups": vital,

@@ -42,7 +42,8 @@ def error_budget(
         burn=burn,
         is_over=(made["events"] > allowed).to_numpy(),
     )
-    return ranked(ranked(made, made["events"]), np.where(np.isnan(burn) & (made["events"] > 0), np.inf, burn))
+    made = ranked(made, made["events"])
+    return ranked(made, made["burn"].where(made["burn"].notna() | (made["events"] == 0), np.inf))
 
 
 AGGREGATION = Aggregation(

@@ -25,7 +25,7 @@ def pareto(
     made = totals(now, now.iloc[:0], names)[[*names, "events", "groups"]]
     made = ranked(made[made["events"] > 0].reset_index(drop=True), made.loc[made["events"] > 0, "events"])
     total = made["events"].sum()
-    made["is_vital"] = (made["events"].cumsum() - made["events"]).to_numpy() < most * total
+    made["is_vital"] = (made["events"].cumsum() - made["events"]).to_numpy() < most * total - 1e-6
     vital = made["is_vital"].to_numpy()
     made = with_other(made.drop(columns="is_vital"), names, top)
     made["rank"] = np.arange(1, len(made) + 1)

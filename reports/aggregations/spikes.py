@@ -48,7 +48,8 @@ def spikes(
         }
     )
     made = _joined(cells)
-    made = ranked(ranked(made, made["ratio"]), made["z"])
+    made = ranked(made, made["ratio"])
+    made = ranked(made, made["z"])
     made = made if top is None else made.head(top)
     return _explained(made, issue_hours, issues)
 
