@@ -1,4 +1,4 @@
-"""Maintenance, retention and an upgrade while events come in: every sender is answered in time, nothing is lost."""
+"""Maintenance, retention, archive, roles and an upgrade while events come in: all answered in time, nothing is lost."""
 
 import threading
 from collections.abc import Iterator
@@ -15,12 +15,13 @@ from tests.support import warehouse
 from tests.support.builders import auth
 from tests.support.server import errhouse, serving
 
-PER_SECOND = 300
+PER_SECOND = 500
 SECONDS = 15
 LIMIT_SECONDS = 1.0
 OLD_WEEKS = 8
 OLD_EVENTS = 2000  # of each week
 KEPT_DAYS = 28
+ARCHIVED_DAYS = 14
 GIVEN = {"ERRHOUSE_EVENT_RETENTION_DAYS": str(KEPT_DAYS), "ERRHOUSE_FOLD_SECONDS": "1"}
 
 # Events of the past, as the loader would have left them.
@@ -72,12 +73,21 @@ def operating(folder: Path, url: str) -> Iterator[dict[str, list[str]]]:
     wrong: dict[str, list[str]] = {}
     stop = threading.Event()
 
+    before = str((datetime.now(UTC) - timedelta(days=ARCHIVED_DAYS)).date())
+    commands = (
+        ("db", "maintain"),
+        ("db", "archive", "--before", before, "--drop"),
+        ("db", "roles"),
+        ("db", "rls", "enable"),
+        ("db", "upgrade"),
+    )
+
     def operate() -> None:
         while not stop.is_set():
-            for command in (("db", "maintain"), ("db", "upgrade")):
+            for command in commands:
                 done = errhouse(*command, data_dir=folder, database_url=url, **GIVEN)
-                told = wrong.setdefault(" ".join(command), [])
-                if done.returncode:
+                told = wrong.setdefault(" ".join(command[:2]), [])
+                if done.returncode and "run the command again" not in done.stdout:  # it was busy, and said so
                     told.append(done.stdout + done.stderr)
 
     worker = threading.Thread(target=operate)
@@ -103,15 +113,17 @@ def test_senders_are_answered_in_time_and_nothing_is_lost_while_the_warehouse_is
     print(f"answers in ms: median {outcome.percentile(0.5)}, 99 % {outcome.percentile(0.99)}, {outcome.percentile(1)}")
     assert outcome.statuses == {200: len(made)}
     assert max(outcome.latencies) < LIMIT_SECONDS, outcome.percentile(0.99)
-    assert wrong == {"db maintain": [], "db upgrade": []}
+    assert wrong == {"db maintain": [], "db archive": [], "db roles": [], "db rls": [], "db upgrade": []}
     ids = [event_id for event_id, _ in made]
     query = "select count(*)::int from warehouse.fact_event where event_id = any(%s::uuid[])"
     assert warehouse.value(database_url, query, ids) == len(made)
     gone = warehouse.value(database_url, "select sum(event_count)::int from warehouse.removal")
     assert gone > 0
+    archived = "select coalesce(sum(event_count), 0)::int from warehouse.removal where reason = 'archive'"
+    assert warehouse.value(database_url, archived) > 0
     assert warehouse.value(database_url, "select count(*)::int from warehouse.fact_event") == len(made) + old - gone
     indexes = "select count(*)::int from pg_indexes where schemaname = 'warehouse' and indexname like 'ix_fact%%_tags'"
-    assert warehouse.value(database_url, indexes) >= 3
+    assert warehouse.value(database_url, indexes) >= 1
     assert warehouse.value(database_url, LIVE) == len(made) + old
     audit = errhouse("db", "audit", data_dir=server.data_dir, database_url=database_url, **GIVEN)
     assert audit.returncode == 0, audit.stdout + audit.stderr
