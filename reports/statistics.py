@@ -3,7 +3,7 @@ What is more than chance: whether a change is, and which hours are spikes (pure,
 
 Counts are made comparable by Anscombe's transform 2 √(n + 3/8), whose variance is about 1 for Poisson counts and about
 the dispersion Φ (variance / mean) for burstier ones.
-Source: the simulation in docs/metrics.md, "spikes"; Anscombe, Biometrika 35 (1948), 246.
+Source: Anscombe, Biometrika 35 (1948), 246; tests/reports/test_statistics.py simulates how often it is wrong.
 """
 
 from typing import Any, NamedTuple
