@@ -1,4 +1,4 @@
-"""The one web application: the receiver's doors, health and metrics. [front door]"""
+"""The one web application: the receiver's doors, the way to the console, health and metrics. [front door]"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from ingest import metrics
 from ingest.answer import CORS
 from ingest.body import Limits
+from ingest.console import ConsoleDoor
 from ingest.health import Health
 from ingest.receive import Receive, Receiver, Scope, Send
 from ingest.routes import doorway
@@ -30,11 +31,14 @@ class App(FastAPI):
     """
 
     receiver: Receiver
+    console: ConsoleDoor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request at a door to the receiver, everything else to FastAPI."""
+        """Hand a request at a door to the receiver, one for a page to the console, everything else to FastAPI."""
         if scope["type"] == "http" and (found := doorway(scope["path"])) is not None:
             await self.receiver.answer(found.door, found.argument, scope, receive, send)
+        elif scope["type"] == "http" and self.console.leads(scope["path"]):
+            await self.console.answer(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
@@ -69,6 +73,7 @@ def create_app(settings: Settings, spool: Path, run_dir: Path) -> App:
         redirect_slashes=False,
     )
     app.receiver = receiver
+    app.console = ConsoleDoor(run_dir, settings.TRUSTED_PROXIES)
 
     @app.exception_handler(404)
     async def nowhere(request: Request, _: Exception) -> Response:

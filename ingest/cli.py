@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import typer
 from sqlalchemy import Engine
@@ -20,11 +21,13 @@ import models.cli_roles  # noqa: F401 - its commands join `db`
 from ingest.errors import IngestError
 from ingest.sqlstate import told as error_told
 from models import cli as models_cli
+from models import cli_users
 from models.cli import JsonFlag, shown, told
 from models.engine import database_url, engine_for
 from models.errors import ModelsError
 from models.logs import configure
 from models.settings import load_settings
+from reports.cli import ReportsError, schedule_commands
 
 if TYPE_CHECKING:
     from ingest.load import Tally
@@ -40,7 +43,9 @@ set_aside_app = typer.Typer(help="What could not become a row: why, and again.",
 app.add_typer(models_cli.db, name="db")
 app.add_typer(models_cli.project, name="project")
 app.add_typer(models_cli.hook, name="hook")
+app.add_typer(cli_users.user, name="user")
 app.add_typer(set_aside_app, name="set-aside")
+app.add_typer(schedule_commands, name="schedule")
 
 
 def _version(is_asked: bool) -> None:
@@ -98,6 +103,37 @@ def schedule_process() -> None:
     configure(settings.LOG_LEVEL, "schedule")
     stop_with_parent()
     schedule(settings, StopSignal())
+
+
+@app.command("_console", hidden=True)
+def console_process(handle: int) -> None:
+    """Run the console; started by `serve`."""
+    from time import time_ns  # noqa: PLC0415 - a command loads what it needs
+
+    import msgspec  # noqa: PLC0415 - the same
+
+    from ingest.health import Health  # noqa: PLC0415 - the same
+    from ingest.supervise import stop_with_parent  # noqa: PLC0415 - the same
+    from reports.cli import console  # noqa: PLC0415 - the same
+
+    settings = load_settings()
+    configure(settings.LOG_LEVEL, "console")
+    stop_with_parent()
+    run_dir = settings.DATA_DIR / "run"
+    health = Health(settings.spool_dir, run_dir, settings.READY_MAX_LAG_SECONDS, settings.SPOOL_MAX_BYTES)
+    console(settings, handle, lambda: msgspec.structs.asdict(health.readiness(time_ns() // 1000)))
+
+
+@app.command("_report", hidden=True)
+def report_process(run_id: UUID, attempt_count: int) -> None:
+    """Make one report; started by the scheduler."""
+    from ingest.supervise import stop_with_parent  # noqa: PLC0415 - a command loads what it needs
+    from reports.cli import make_run  # noqa: PLC0415 - a command loads what it needs
+
+    settings = load_settings()
+    configure(settings.LOG_LEVEL, "report")
+    stop_with_parent()
+    raise typer.Exit(make_run(settings, run_id, attempt_count))
 
 
 @app.command()
@@ -269,7 +305,7 @@ def main() -> None:
     """Run the command line: 0 done, 1 done with findings, 2 cannot be done, in one sentence."""
     try:
         app()
-    except (ModelsError, IngestError) as wrong:
+    except (ModelsError, IngestError, ReportsError) as wrong:
         sys.stderr.write(f"errhouse: {wrong}\n")
         sys.exit(2)
     except OSError as wrong:

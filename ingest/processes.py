@@ -27,19 +27,19 @@ def receive(settings: Settings, number: int, handle: int) -> None:
     import uvloop  # noqa: PLC0415 - only receivers need it
 
     from ingest.app import create_app  # noqa: PLC0415 - after the metrics folder is in the environment
+    from ingest.console import behind_proxies  # noqa: PLC0415 - the same
 
     configure(settings.LOG_LEVEL, f"receive-{number}")
     stop_with_parent()
     app = create_app(settings, settings.spool_dir / str(number), settings.DATA_DIR / "run")
     config = uvicorn.Config(
-        app,
+        behind_proxies(app, settings.TRUSTED_PROXIES),
         http="httptools",
         loop="uvloop",
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=True,
-        forwarded_allow_ips=settings.TRUSTED_PROXIES,
+        proxy_headers=False,  # done above
         timeout_keep_alive=75,
         timeout_graceful_shutdown=8,
         ws="none",

@@ -16,9 +16,11 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from ingest.console import bound, socket_path
 from ingest.health import LoaderState, loader_state
 from ingest.sqlstate import told
 from ingest.supervise import (
+    CONSOLE_STOP_SECONDS,
     LOADER_STOP_SECONDS,
     RECEIVER_STOP_SECONDS,
     ROLES,
@@ -31,7 +33,7 @@ from ingest.supervise import (
     prepared,
     taken,
 )
-from models import access, migrate, projects
+from models import access, console_users, migrate, projects
 from models.clock import now
 from models.engine import DatabaseError, database_url, engine_for
 from models.settings import Settings
@@ -39,6 +41,7 @@ from models.settings import Settings
 KEYS_SECONDS = 2.0
 TICK_SECONDS = 0.1
 GREETING_SECONDS = 15
+FIRST_USER = "admin"
 
 log = structlog.get_logger()
 
@@ -55,12 +58,13 @@ def serve(settings: Settings, roles: tuple[str, ...]) -> None:
     run_dir = prepared(settings.DATA_DIR)
     with taken(run_dir, roles):
         listening = bound_socket(settings.HOST, settings.PORT) if "receive" in roles else None
+        console = bound(socket_path(run_dir)) if listening else None
         if set(roles) >= {"receive", "load"}:
             shutil.rmtree(run_dir / "metrics", ignore_errors=True)
             if said := loader_state(run_dir):
                 LoaderState(0, "starting", positions=said.positions).write(run_dir)  # but how far it came stays true
         (run_dir / "metrics").mkdir(mode=0o700, exist_ok=True)
-        service = _Service(settings, run_dir, listening, stop)
+        service = _Service(settings, run_dir, listening, console, stop)
         try:
             service.run(roles)
         finally:
@@ -70,14 +74,23 @@ def serve(settings: Settings, roles: tuple[str, ...]) -> None:
 class _Service:
     """The processes of one service, and what it knows of its database."""
 
-    def __init__(self, settings: Settings, run_dir: Path, listening: socket.socket | None, stop: StopSignal) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        run_dir: Path,
+        listening: socket.socket | None,
+        console: socket.socket | None,
+        stop: StopSignal,
+    ) -> None:
         self._settings = settings
         self._run_dir = run_dir
         self._listening = listening
+        self._console = console
         self._stop = stop
         self._receivers: list[Child] = []
         self._loaders: list[Child] = []
         self._schedulers: list[Child] = []
+        self._consoles: list[Child] = []
         self._is_migrated = False
 
     def run(self, roles: tuple[str, ...]) -> None:
@@ -101,6 +114,10 @@ class _Service:
                 if "schedule" in roles:
                     self._schedulers = [Child("schedule", ["_schedule"], given, ())]
                     self._started(self._schedulers)
+                if self._console is not None:
+                    handle = self._console.fileno()
+                    self._consoles = [Child("console", ["_console", str(handle)], given, (handle,))]
+                    self._started(self._consoles)
                 _greet(settings, engine, has_receivers=bool(self._listening), is_new=is_new)
                 self._mind(url, engine)
             finally:
@@ -111,10 +128,11 @@ class _Service:
         """Stop receivers and scheduler, then the loader, which empties the spools as far as the database lets it."""
         groups = (
             (self._receivers, RECEIVER_STOP_SECONDS),
+            (self._consoles, CONSOLE_STOP_SECONDS),
             (self._schedulers, SCHEDULE_STOP_SECONDS),
             (self._loaders, LOADER_STOP_SECONDS),
         )
-        self._receivers, self._schedulers, self._loaders = [], [], []
+        self._receivers, self._consoles, self._schedulers, self._loaders = [], [], [], []
         for group, seconds in groups:
             for child in group:
                 child.stop()
@@ -141,7 +159,7 @@ class _Service:
         due = 0.0
         while not self._stop():
             time.sleep(TICK_SECONDS)
-            for child in (*self._receivers, *self._loaders, *self._schedulers):
+            for child in (*self._receivers, *self._loaders, *self._schedulers, *self._consoles):
                 child.mind(self._run_dir)
             if time.monotonic() > due:
                 due = time.monotonic() + KEYS_SECONDS
@@ -185,6 +203,7 @@ def _greet(settings: Settings, engine: Engine, *, has_receivers: bool, is_new: b
     if is_new:
         with engine.connect() as connection:
             first = projects.listed(connection)[0]
+        password = _first_user(engine)
         secret_file = settings.DATA_DIR / access.SECRET_FILE
         secret = "as set in ERRHOUSE_WEBHOOK_SECRETS" if settings.WEBHOOK_SECRETS else secret_file.read_text()
         us = sys.argv[0] if os.sep in sys.argv[0] else "errhouse"
@@ -193,11 +212,23 @@ def _greet(settings: Settings, engine: Engine, *, has_receivers: bool, is_new: b
             f"  webhook URL     {settings.public_url}/hooks/sentry",
             f"  client secret   {secret}",
             f"  DSN             {projects.dsn(settings.public_url, first.public_key, first.project_id)}",
+            f"  console         {settings.public_url}/",
+            f"  log in as       {FIRST_USER}, password {password}",
             "",
             f"Next: in another terminal, `{us} send-test` sends a sample of every form, then",
             f'`{us} db psql -c "select project, level, culprit, title from analytics.events"` shows them.',  # noqa: S608 - shown to a person
         ]
     _say(lines)
+
+
+def _first_user(engine: Engine) -> str:
+    """Let somebody into the console, and give the password, which is kept nowhere."""
+    password = console_users.made_password()
+    with engine.begin() as connection:
+        if console_users.listed(connection):
+            return "as it was set"
+        console_users.put(connection, FIRST_USER, "admin", password, now())
+    return password
 
 
 def _wait_for_receiver(settings: Settings) -> None:

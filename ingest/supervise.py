@@ -27,6 +27,7 @@ ROLES = ("receive", "load", "schedule")
 RECEIVER_STOP_SECONDS = 10.0
 LOADER_STOP_SECONDS = 20.0
 SCHEDULE_STOP_SECONDS = 5.0
+CONSOLE_STOP_SECONDS = 5.0
 LONGEST_RESTART_PAUSE_SECONDS = 2.0  # counted from its start: who lived longer is started again at once
 
 log = structlog.get_logger()

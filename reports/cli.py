@@ -4,9 +4,21 @@ What this room adds to the command line.
 What needs much memory is imported where it is used: the scheduler stays small.
 """
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from models.errors import ModelsError
+from models.maintain import why
 from models.settings import Settings
+from reports.cli_schedule import schedule_commands
+from reports.errors import ReportsError
+
+__all__ = ["ReportsError", "make_run", "schedule", "schedule_commands"]
 
 
 def schedule(settings: Settings, should_stop: Callable[[], bool]) -> None:
@@ -14,3 +26,39 @@ def schedule(settings: Settings, should_stop: Callable[[], bool]) -> None:
     from reports.schedule import run  # noqa: PLC0415 - see above
 
     run(settings, should_stop)
+
+
+def make_run(settings: Settings, run_id: UUID, attempt_count: int) -> int:
+    """
+    Do one run in this process, which the scheduler started for it; give the exit code.
+
+    Standard output is where the scheduler hears, in one sentence, why it could not be done.
+    """
+    from reports.apart import hold_memory, too_much_memory  # noqa: PLC0415 - see above
+    from reports.making import perform  # noqa: PLC0415 - see above
+    from reports.worker import limits  # noqa: PLC0415 - see above
+    from reports.workshop import workshop  # noqa: PLC0415 - see above
+
+    hold_memory(limits(settings))
+    try:
+        perform(settings.DATABASE_URL or "", run_id, attempt_count, workshop())
+    except (ReportsError, ModelsError) as wrong:
+        said = str(wrong)
+    except SQLAlchemyError as wrong:
+        said = why(wrong)
+    except MemoryError:
+        said = too_much_memory(limits(settings))
+    except Exception as wrong:  # noqa: BLE001 - it is told to the parent, and logged whole
+        structlog.get_logger().exception("a report failed by a fault of this program", run=str(run_id))
+        said = f"It failed by a fault of this program ({type(wrong).__name__}); the log of the service says more."
+    else:
+        return 0
+    sys.stdout.write(f"{said}\n")
+    return 2
+
+
+def console(settings: Settings, handle: int, health: Callable[[], Mapping[str, Any]]) -> None:
+    """Run the console in this process, on a socket, until it is told to stop."""
+    from reports.pages.server import run  # noqa: PLC0415 - see above
+
+    run(settings, handle, health)

@@ -1,0 +1,286 @@
+"""
+What pages ask the warehouse: views of schema `analytics`, and of the warehouse only what no view tells.
+
+Every value is bound. What a question is put together of are constants that stand here.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg import sql
+from sqlalchemy import text
+
+_NAMED = re.compile(r"(?<![:\w]):([a-z_]+)")
+
+# How many events each project had in the last 24 hours, the 24 before, the last 7 days and the 7 before, hour by hour.
+TOTALS = text(
+    """
+    select project_id, project,
+        coalesce(sum(events) filter (where hour >= :day_ago), 0)::bigint as day,
+        coalesce(sum(events) filter (where hour >= :two_days_ago and hour < :day_ago), 0)::bigint as day_before,
+        coalesce(sum(events) filter (where hour >= :week_ago), 0)::bigint as week,
+        coalesce(sum(events) filter (where hour < :week_ago), 0)::bigint as week_before,
+        coalesce(sum(events) filter (where hour >= :week_ago and level in ('fatal', 'error')), 0)::bigint as grave
+    from analytics.errors_hourly where hour >= :two_weeks_ago
+    group by project_id, project order by week desc, day desc, project_id
+    """
+)
+
+# The same, by UTC day, for the small pictures and the timeline.
+BY_DAY = text(
+    """
+    select project_id, date_trunc('day', hour, 'UTC') as day, level, sum(events)::bigint as events
+    from analytics.errors_hourly where hour >= :since
+    group by project_id, day, level
+    """
+)
+
+# Users of the last days, all projects together and by project; a person in two projects counts in each.
+USERS = text(
+    """
+    select project_id, analytics.users(user_sketch) as users
+    from analytics.users_affected_daily where day >= :since group by project_id
+    """
+)
+
+# When the last event was loaded, and when it occurred; looks into the last two days alone.
+NEWEST = text(
+    """
+    select max(loaded_at) as loaded_at, max(occurred_at) as occurred_at
+    from analytics.events where occurred_at >= :since
+    """
+)
+
+# Issues that began or came back lately, most events first.
+LATELY = text(
+    """
+    select project_id, project, issue_id, title, culprit, level, status, substatus, events, first_seen_at, last_seen_at
+    from analytics.issues where first_seen_at >= :since order by events desc, issue_id limit 8
+    """
+)
+
+PROJECTS = text(
+    "select project_id, coalesce(label, project_id::text) as project from warehouse.dim_project order by 2, 1 limit 500"
+)
+ENVIRONMENTS = text("select distinct environment from warehouse.dim_environment order by environment limit 200")
+ISSUE_TITLES = text(
+    """
+    select project_id, public_issue_id as issue_id, min(title) as title from warehouse.dim_group
+    where public_issue_id = any(:issue_ids) group by project_id, public_issue_id
+    """
+)
+
+GROUPED_BY = {
+    "project": "project",
+    "level": "level",
+    "culprit": "culprit",
+    "environment": "coalesce(environment, '')",
+    "release": "coalesce(release, '')",
+    "issue": "issue_id",
+}
+CONDITIONS = {
+    "project": "project_id = :project",
+    "level": "level = :level",
+    "culprit": "culprit like :culprit",
+    "environment": "coalesce(environment, '') = :environment",
+    "release": "coalesce(release, '') like :release",
+    "issue": "issue_id = :issue",
+}
+
+# Events of a period and of the one before: whole days from the rollup, what is between them from the events themselves.
+OCCURRED = """
+    select project_id, project, issue_id, culprit, level, environment, release, day, events,
+        first_seen_at, last_seen_at, user_sketch, day >= :first_day as is_now
+    from analytics.issues_daily
+    where (day >= :before_first_day and day < :before_end_day) or (day >= :first_day and day < :end_day)
+    union all
+    select project_id, project, issue_id, culprit, level, environment, release,
+        (occurred_at at time zone 'UTC')::date, 1, occurred_at, occurred_at, user_sketch, occurred_at >= :start
+    from analytics.events
+    where (occurred_at >= :head_from and occurred_at < :head_to)
+        or (occurred_at >= :middle_from and occurred_at < :middle_to)
+        or (occurred_at >= :tail_from and occurred_at < :tail_to)
+"""
+
+
+def frequency(by: tuple[str, ...], wanted: tuple[str, ...]) -> str:
+    """How often, by what was asked for, now and in the period before; of all groups, those with the most events."""
+    names = by if "issue" not in by else (*by, "project_id")
+    columns = ",\n    ".join(f"{GROUPED_BY.get(name, name)} as {name}" for name in names)
+    places = ", ".join(str(number + 1) for number in range(len(names)))
+    return f"""select {columns},
+    (sum(events) filter (where is_now))::bigint as events,
+    coalesce(sum(events) filter (where not is_now), 0)::bigint as events_before,
+    analytics.users(user_sketch) filter (where is_now) as users,
+    min(first_seen_at) filter (where is_now) as first_seen_at,
+    max(last_seen_at) filter (where is_now) as last_seen_at,
+    (sum(sum(events) filter (where is_now)) over ())::bigint as all_events,
+    count(*) over () as group_count
+from ({OCCURRED}) occurred{_where(wanted)}
+group by {places}
+having sum(events) filter (where is_now) > 0
+order by events desc, {places}
+limit :top"""  # noqa: S608 - words of fixed lists
+
+
+def days(wanted: tuple[str, ...]) -> str:
+    """Count by UTC day and level, and what was before in one row without a day."""
+    return f"""
+    select case when is_now then day end as bucket, level, sum(events)::bigint as events
+    from ({OCCURRED}) occurred{_where(wanted)} group by 1, 2
+    """  # noqa: S608 - words of fixed lists
+
+
+def hours(wanted: tuple[str, ...]) -> str:
+    """Count by UTC hour and level, and what was before in one row without an hour; from the events themselves."""
+    conditions = "".join(f" and {CONDITIONS[name]}" for name in wanted)
+    return f"""
+    select case when occurred_at >= :start then date_trunc('hour', occurred_at, 'UTC') end as bucket, level,
+        count(*) as events
+    from analytics.events where occurred_at >= :before_start and occurred_at < :end{conditions} group by 1, 2
+    """  # noqa: S608 - words of fixed lists
+
+
+def _where(wanted: tuple[str, ...]) -> str:
+    conditions = " and ".join(CONDITIONS[name] for name in wanted)
+    return f"\nwhere {conditions}" if conditions else ""
+
+
+ISSUE = text(
+    """
+    select project_id, project, issue_id, title, culprit, type, level, status, substatus, priority, assignee, short_id,
+        url, events, unhandled_events, users, users_are_exact, first_seen_at, last_seen_at, first_release, last_release,
+        resolved_at, groups, group_ids
+    from analytics.issues where project_id = :project_id and issue_id = :issue_id
+    """
+)
+HISTORY = text(
+    """
+    select changed_at, action, status, substatus, priority, assignee from warehouse.issue_change
+    where project_id = :project_id and issue_id = :issue_id order by changed_at desc, action limit 50
+    """
+)
+ISSUE_DAYS = text(
+    """
+    select day, level, sum(events)::bigint as events from analytics.issues_daily
+    where project_id = :project_id and group_id = any(:group_ids) and day >= :since group by day, level
+    """
+)
+ISSUE_RELEASES = text(
+    """
+    select coalesce(release, '') as release, sum(events)::bigint as events, min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at
+    from analytics.issues_daily
+    where project_id = :project_id and group_id = any(:group_ids) and day >= :since
+    group by 1 order by 4 desc limit 20
+    """
+)
+# The last events of an issue, as docs/queries/13_last_events_of_an_issue.sql has it.
+LAST_EVENTS = text(
+    """
+    select e.occurred_at, e.event_id, e.title, e.level, e.release, e.environment
+    from unnest(cast(:group_ids as bigint[])) as g(group_id)
+    cross join lateral (
+        select * from analytics.events
+        where events.project_id = :project_id and events.group_id = g.group_id
+        order by events.occurred_at desc
+        limit 50
+    ) e
+    order by e.occurred_at desc, e.event_id
+    limit 50
+    """
+)
+# Tags of the last thousand events: their most frequent values, with how many different ones there were.
+ISSUE_TAGS = text(
+    """
+    select tag, value, events, values_count, tagged_events from (
+        select t.key as tag, t.value, count(*) as events, count(*) over (partition by t.key) as values_count,
+            sum(count(*)) over (partition by t.key)::bigint as tagged_events,
+            row_number() over (partition by t.key order by count(*) desc, t.value) as place
+        from (
+            select e.tags
+            from unnest(cast(:group_ids as bigint[])) as g(group_id)
+            cross join lateral (
+                select tags, occurred_at from analytics.events
+                where events.project_id = :project_id and events.group_id = g.group_id
+                order by events.occurred_at desc limit 1000
+            ) e order by e.occurred_at desc limit 1000
+        ) last cross join lateral jsonb_each_text(last.tags) t
+        group by t.key, t.value
+    ) ranked where place <= 5 order by tagged_events desc, tag, place limit 100
+    """
+)
+
+EVENT = text("select * from analytics.events where project_id = :project_id and event_id = :event_id")
+FRAMES = text(
+    """
+    select position, function, module, filename, lineno, is_in_app, is_top from analytics.stack_frames
+    where project_id = :project_id and stack_id = :stack_id order by position limit 250
+    """
+)
+PAYLOAD = text(
+    """
+    select codec, body from warehouse.event_payload
+    where project_id = :project_id and event_id = :event_id and occurred_at = :occurred_at
+    """
+)
+# The event before and the one after, of the same group.
+AROUND = text(
+    """
+    (select 'before' as side, event_id from analytics.events
+    where project_id = :project_id and group_id = :group_id and occurred_at < :occurred_at
+    order by occurred_at desc limit 1)
+    union all
+    (select 'after', event_id from analytics.events
+    where project_id = :project_id and group_id = :group_id and occurred_at > :occurred_at
+    order by occurred_at limit 1)
+    """
+)
+
+RUNS = text(
+    """
+    select r.run_id, r.name, r.report, r.scheduled_for, r.period_start, r.period_end, r.status, r.attempts,
+        r.started_at, r.finished_at, r.duration_seconds, r.error,
+        (
+            select array_agg(a.format order by a.format) from warehouse.report_artifact a where a.run_id = r.run_id
+        ) as formats
+    from analytics.report_runs r
+    where cast(:name as text) is null or r.name = :name
+    order by r.scheduled_for desc, r.name limit 100
+    """
+)
+REPORT_NAMES = text(
+    """
+    select name, min(report) as report, count(*) as runs, max(scheduled_for) as last_for,
+        count(*) filter (where status = 'failed') as failed
+    from analytics.report_runs group by name order by name limit 200
+    """
+)
+RUN = text("select * from analytics.report_runs where run_id = :run_id")
+ARTIFACTS = text(
+    """
+    select format, body_bytes from warehouse.report_artifact where run_id = :run_id
+    order by format = 'html' desc, format
+    """
+)
+ARTIFACT = text("select body from warehouse.report_artifact where run_id = :run_id and format = :format")
+
+SET_ASIDE = text(
+    """
+    select set_aside_key, reason, detail, door, project_id, first_received_at, last_received_at, seen_count, body_bytes
+    from warehouse.set_aside order by last_received_at desc, set_aside_key limit 100
+    """
+)
+LOADED = text(
+    """
+    select loaded_on, sum(payload_count)::bigint as payloads, sum(loaded_count)::bigint as loaded,
+        sum(duplicate_count)::bigint as duplicates, sum(set_aside_count)::bigint as set_aside
+    from warehouse.load_tally where loaded_on >= :since group by loaded_on order by loaded_on desc
+    """
+)
+
+
+def shown(statement: str, told: Mapping[str, Any]) -> str:
+    """Give a statement with its values written into it, for people to copy; it is never run here."""
+    return _NAMED.sub(lambda found: sql.Literal(told[found[1]]).as_string(None), statement).strip()
