@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reports.grouping import Ints
 from reports.period import midnight
-from reports.statistics import Floats
+from reports.statistics import HOURS_OF_WEEK, Floats, dispersion
 
 HOUR_US = 3_600_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,6 +45,26 @@ def series(groups: Ints, hours: Ints, events: Ints, count: int, first: int, end:
     cells = groups[inside] * width + hours[inside] - first
     filled = np.bincount(cells, weights=events[inside], minlength=count * width)
     return filled.reshape(count, width).astype(np.float64)
+
+
+def dispersion_of(hours: pd.DataFrame, end: datetime) -> float:
+    """
+    Give Φ of the sum of all series: how much more than chance the same hour differs from week to week.
+
+    Takes: HOURS of two weeks or more before `end`; of less it is 1, which is chance alone.
+    """
+    last = hour_number(end)
+    numbers = numbered(hours["hour"])
+    weeks = (last - int(numbers.min())) // HOURS_OF_WEEK if len(numbers) else 0
+    total = series(
+        np.zeros(len(numbers), dtype=np.int64),
+        numbers,
+        hours["events"].to_numpy(),
+        1,
+        last - weeks * HOURS_OF_WEEK,
+        last,
+    )
+    return dispersion(total.reshape(weeks, HOURS_OF_WEEK))
 
 
 def edges(start: datetime, end: datetime, zone: str, size: Size) -> list[datetime]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from reports.aggregation import COUNTS, HOURS, INSTANT, ISSUE_HOURS, ISSUES, RELEASE_DAYS, empty
 from reports.aggregations import aggregation
+from reports.hourly import dispersion_of
 from reports.period import calendar
 
 START = datetime(2026, 11, 16, tzinfo=UTC)
@@ -190,6 +191,17 @@ def test_hours_of_a_week_are_as_many_as_there_really_were(zone: str, day: dateti
     days = aggregation("timeline").run(**told)
     assert [each.astimezone(ZoneInfo(zone)).hour for each in days["starts_at"]] == [0] * 7
     assert not days["is_partial"].any()
+
+
+def test_dispersion_of_hours_is_that_of_their_sum_over_whole_weeks() -> None:
+    # the same hour has 2 + 2, 8 and 6 in three weeks: mean 6, variance 4; all 167 other hours have nothing
+    rows = [("shop", 0, "error", 2), ("blog", 0, "debug", 2), ("shop", 168, "error", 8), ("shop", 336, "error", 6)]
+    end = START + timedelta(weeks=3)
+    assert dispersion_of(hours_of(rows, START), end) == 1
+    many = [(project, hour, level, 1000 * events) for project, hour, level, events in rows]
+    assert dispersion_of(hours_of(many, START), end) == pytest.approx(4_000_000 / 6000 / 168)
+    assert dispersion_of(hours_of(many[:1], START), START + timedelta(weeks=1)) == 1
+    assert dispersion_of(empty(HOURS), end) == 1
 
 
 @MANY
