@@ -15,3 +15,19 @@ class MissingColumn(ReportsError):
 
 class TooManyRows(ReportsError):
     """A question would bring more rows into memory than a report may hold."""
+
+
+class BadSchedule(ReportsError):
+    """A schedule cannot be as it was written."""
+
+
+class LostClaim(ReportsError):
+    """Somebody else has taken over the run meanwhile; what was made of it here is thrown away."""
+
+
+class DeliveryError(ReportsError):
+    """A report could not be sent to a target; one that is permanent is not tried again by itself."""
+
+    def __init__(self, message: str, *, permanent: bool) -> None:
+        super().__init__(message)
+        self.permanent = permanent

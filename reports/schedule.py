@@ -24,6 +24,7 @@ from models.maintain import Step, maintain, urgent, why
 from models.roles import cancel_overlong
 from models.schedule_state import ScheduleState, schedule_state
 from models.settings import Settings
+from reports import runs, worker
 from reports.halt import Halt, Halted
 
 TICK_SECONDS = 0.1
@@ -35,8 +36,9 @@ FIRST_URGENT_SECONDS = 5.0
 REBUILD_SECONDS = 30.0  # of each run; the rest of the days is left to the next
 ANALYSTS_SECONDS = 5.0
 ANALYST_QUERY = timedelta(seconds=35)  # a little more than the limit that an analyst's session begins with
+REPORTS_SECONDS = 10.0
 HALT_SECONDS = 2.0
-CONNECTIONS = 6  # a fold, the urgent, the maintenance with its claim, and one that is made and closed by itself
+CONNECTIONS = 7  # a fold, the urgent, the maintenance with its claim, a report, and one that is closed by itself
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = structlog.get_logger()
@@ -159,6 +161,8 @@ class Work:
             Job("analysts", ANALYSTS_SECONDS, self.analysts),
             Job("urgent", URGENT_SECONDS, self.urgent, FIRST_URGENT_SECONDS),
             Job("maintain", settings.MAINTAIN_SECONDS, self.maintain, first),
+            Job("reports", REPORTS_SECONDS, self.reports),
+            Job("artifacts", settings.MAINTAIN_SECONDS, self.artifacts, first),
         ]
 
     def fold(self) -> None:
@@ -196,6 +200,21 @@ class Work:
         self.state.maintain_seconds = round(monotonic() - began, 3)
         self.state.last_maintain_us = _us(self._clock())
         self.state.failures = [step.name for step in steps if not step.is_done]
+
+    def reports(self) -> None:
+        """Make the reports that are due, one after the other."""
+        url = self._settings.DATABASE_URL or ""
+        limits = worker.limits(self._settings)
+        is_stopped = self._halt.is_asked.is_set
+        while worker.run_next(self._engine, lambda run: worker.do(self._engine, run, url, limits, is_stopped)):
+            continue
+
+    def artifacts(self) -> None:
+        """Remove what reports made too long ago."""
+        with self._engine.begin() as connection:
+            dropped = runs.drop_old_artifacts(connection, self._clock(), self._settings.REPORT_RETENTION_DAYS)
+        if dropped:
+            log.info("files of reports were removed after their time", count=dropped)
 
     def tell(self, trouble: str | None) -> None:
         """Write down how everything fares."""

@@ -1,0 +1,31 @@
+"""
+What scheduled reports are made with: every report there is, and every format.
+
+Both are imported when they are asked for: they bring pandas and what draws, which a scheduler must not hold.
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from reports.making import Workshop
+
+
+def workshop() -> Workshop:
+    """Give all of them."""
+    return Workshop(import_module("reports.built_in").make, import_module("reports.render").FORMATS)
+
+
+def report_names() -> list[str]:
+    """Name the reports."""
+    return _names("reports.built_in", "REPORTS")
+
+
+def format_names() -> list[str]:
+    """Name the formats."""
+    return _names("reports.render", "FORMATS")
+
+
+def _names(module: str, of: str) -> list[str]:
+    if find_spec(module) is None:
+        return []
+    return [each.NAME for each in getattr(import_module(module), of)]
