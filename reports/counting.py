@@ -1,12 +1,13 @@
 """How often, how much of the whole, and how much more than before: what every table of frequencies shares (pure)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from reports.filters import GROUPINGS, groupings
-from reports.grouping import Groups, earliest, grouped, latest, ranked, summed, weighed
+from reports.grouping import Groups, earliest, grouped, latest, ranked, ranking, summed, weighed
 from reports.statistics import REAL_Z, change, parts, ratio, significance
 
 
@@ -33,7 +34,7 @@ def counted(
     Gives:  the columns of `by` and those of reports.columns.COUNTED. What is in `before` alone has 0 events.
     """
     made = totals(now, before, by)
-    made = with_other(ranked(made, made["events"]), by, top)
+    made = with_other(made, made["events"], by, top)
     made["events_per_hour"] = parts(made["events"], hours)
     made["share"] = parts(made["events"], made["events"].sum())
     return compared(made, dispersion)
@@ -62,17 +63,16 @@ def users(groups: Groups, frame: pd.DataFrame, number: int = 0) -> pd.Series:
     return pd.Series(pd.arrays.IntegerArray(summed(groups.numbers[number], frame["users"], count), rows > 1))
 
 
-def with_other(frame: pd.DataFrame, by: Sequence[str], top: int | None) -> pd.DataFrame:
-    """Put all rows after the first `top` into one, so that what is shown adds up to the whole."""
+def with_other(frame: pd.DataFrame, values: Any, by: Sequence[str], top: int | None) -> pd.DataFrame:
+    """Rank rows by numbers, and put all after the first `top` into one, so that what is shown adds up to the whole."""
     if top is None or len(frame) <= top:
-        return frame.assign(is_other=np.zeros(len(frame), dtype=bool))
-    rest = frame.iloc[top:]
-    other: dict[str, object] = {}
-    for name in frame.columns:
+        return ranked(frame, values).assign(is_other=np.zeros(len(frame), dtype=bool))
+    order = ranking(values)
+    rest = frame.drop(columns=list(by)).iloc[order[top:]]
+    other: dict[str, object] = {name: 0 if name == "issue" else "" for name in by}
+    for name in rest.columns:
         column = rest[name]
-        if name in by:
-            other[name] = 0 if name == "issue" else ""
-        elif name == "users":
+        if name == "users":
             other[name] = column.iloc[0] if len(rest) == 1 else pd.NA
         elif name == "first_seen_at":
             other[name] = column.min()
@@ -84,7 +84,7 @@ def with_other(frame: pd.DataFrame, by: Sequence[str], top: int | None) -> pd.Da
     if texts:
         other[texts[-1]] = f"other ({len(rest):,} {_plural(by, len(rest))})"
     last = pd.DataFrame({name: pd.array([other[name]], dtype=frame[name].dtype) for name in frame.columns})
-    made = pd.concat([frame.iloc[:top], last], ignore_index=True)
+    made = pd.concat([frame.iloc[order[:top]], last], ignore_index=True)
     return made.assign(is_other=np.arange(len(made)) == top)
 
 

@@ -70,8 +70,12 @@ def latest(numbers: Ints, instants: pd.Series, count: int) -> pd.Series:
 
 def ranked(frame: pd.DataFrame, values: Any) -> pd.DataFrame:
     """Order rows by numbers, largest first, NaN last; rows that are equal stay in their order."""
-    key = -np.asarray(values, dtype=np.float64)
-    return frame.iloc[np.argsort(key, kind="stable")].reset_index(drop=True)
+    return frame.iloc[ranking(values)].reset_index(drop=True)
+
+
+def ranking(values: Any) -> NDArray[np.intp]:
+    """Give the places of numbers in the order of `ranked`."""
+    return np.argsort(-np.asarray(values, dtype=np.float64), kind="stable")
 
 
 def described(frame: pd.DataFrame, issues: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

@@ -9,7 +9,6 @@ from reports.aggregation import Aggregation, counts
 from reports.columns import COMPARED, EVENTS, GROUPED, GROUPS, IS_OTHER
 from reports.counting import compared, totals, with_other, words
 from reports.filters import GROUPINGS
-from reports.grouping import ranked
 from reports.report import Column
 from reports.statistics import parts
 
@@ -25,7 +24,7 @@ def contribution(
     names = words(by)
     made = totals(now, before, names)[[*names, "events", "previous_events", "groups"]]
     moved = (made["events"] - made["previous_events"]).to_numpy()
-    made = with_other(ranked(made, np.abs(moved)), names, top)
+    made = with_other(made, np.abs(moved), names, top)
     made = compared(made, dispersion)
     return made.assign(contribution=parts(made["difference"], moved.sum()))
 

@@ -34,6 +34,7 @@ def environments(now: pd.DataFrame, before: pd.DataFrame, ever: pd.DataFrame, di
 def _issues(now: pd.DataFrame, ever: pd.DataFrame) -> pd.DataFrame:
     """Count the issues seen in each environment, and those of them that were seen in none before it."""
     seen = now[now["events"] > 0]
+    ever = ever[ever["issue"].isin(seen["issue"].unique())]
     keys = ["project", "issue", "environment"]
     both = pd.concat([ever[[*keys, "first_seen_at"]], seen[[*keys, "first_seen_at"]]], ignore_index=True)
     places = grouped(keys, both)

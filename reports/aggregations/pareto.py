@@ -9,7 +9,6 @@ from reports.aggregation import Aggregation, counts
 from reports.columns import CUMULATIVE_SHARE, EVENTS, GROUPED, GROUPS, IS_OTHER, SHARE
 from reports.counting import totals, with_other, words
 from reports.filters import GROUPINGS
-from reports.grouping import ranked
 from reports.report import Column
 from reports.statistics import parts
 
@@ -23,15 +22,14 @@ def pareto(
     """Rank groups by events, and add their shares up; `most` is the share that the vital few have."""
     names = words(by)
     made = totals(now, now.iloc[:0], names)[[*names, "events", "groups"]]
-    made = ranked(made[made["events"] > 0].reset_index(drop=True), made.loc[made["events"] > 0, "events"])
+    made = made[made["events"] > 0]
     total = made["events"].sum()
-    made["is_vital"] = (made["events"].cumsum() - made["events"]).to_numpy() < most * total - 1e-6
-    vital = made["is_vital"].to_numpy()
-    made = with_other(made.drop(columns="is_vital"), names, top)
+    made = with_other(made, made["events"], names, top)
     made["rank"] = np.arange(1, len(made) + 1)
     made["share"] = parts(made["events"], total)
     made["cumulative_share"] = parts(made["events"].cumsum(), total)
-    return made.assign(is_vital=vital[: len(made)] & ~made["is_other"].to_numpy())
+    above = made["events"].cumsum() - made["events"]
+    return made.assign(is_vital=(above < most * total - 1e-6) & ~made["is_other"])
 
 
 AGGREGATION = Aggregation(
