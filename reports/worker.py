@@ -11,9 +11,11 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from models.engine import engine_for
 from models.settings import PREFIX, Settings
 from reports import runs
 from reports.apart import Limits, run_apart
+from reports.halt import Halted
 
 PROGRAM = (sys.executable, "-c", "from ingest.cli import main; main()", "_report")
 
@@ -50,19 +52,34 @@ def do(
     """
     Have a run made in a process of its own, and see to it that it ends.
 
-    Raises: Halted when the service stops; the run is taken over then, here or elsewhere, two minutes later.
+    Raises: Halted when the service stops; the run is left to whoever asks next.
     """
     environment = {**os.environ, PREFIX + "DATABASE_URL": url}
     command = [*program, str(run.run_id), str(run.attempt_count)]
     about = {"schedule": run.name, "scheduled_for": run.scheduled_for.isoformat(), "attempt": run.attempt_count}
     log.info("a report is begun", **about)
-    ended = run_apart(command, environment, limit, partial(_beat, engine, run), is_stopped)
+    try:
+        ended = run_apart(command, environment, limit, partial(_beat, engine, run), is_stopped)
+    except Halted:
+        _release(url, run)
+        raise
     if ended.error is None:
         log.info("a report is done", **about)
         return
     with engine.begin() as connection:
         runs.end(connection, run, runs.Outcome("failed", ended.error, memory_bytes=ended.memory_bytes))
     log.warning("a report failed", why=ended.error, **about)
+
+
+def _release(url: str, run: runs.Run) -> None:
+    engine = engine_for(url, pool_size=1)  # the one of a service that stops takes no further statement
+    try:
+        with engine.begin() as connection:
+            runs.release(connection, run)
+    except SQLAlchemyError:
+        log.warning("a run could not be released; it is taken over later", run=str(run.run_id))
+    finally:
+        engine.dispose()
 
 
 def _beat(engine: Engine, run: runs.Run) -> bool:

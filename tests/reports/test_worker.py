@@ -185,13 +185,21 @@ def test_a_worker_that_is_told_that_its_run_is_lost_gives_it_up(monkeypatch: pyt
     assert ended.error == "It was silent for too long, and another worker took it over."
 
 
-def test_when_the_service_stops_the_report_is_ended_and_the_run_left_to_be_taken_over(house: Past) -> None:
+def test_a_scheduler_holds_nothing_that_only_reports_need() -> None:
+    heavy = "{'pandas', 'numpy', 'pyarrow', 'altair'}"
+    lines = ("import sys, reports.schedule, reports.cli, ingest.cli", f"print({heavy} & set(sys.modules))")
+    made = subprocess.run([*program(*lines)], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert made.stdout == "set()\n"
+
+
+def test_when_the_service_stops_the_report_is_ended_and_the_run_left_to_whoever_asks_next(house: Past) -> None:
     keep(house.engine, daily())
     run = claimed(house)
     command = tuple(program("import time; time.sleep(60)"))
     with pytest.raises(Halted):
         worker.do(house.engine, run, house.url, ROOM, lambda: True, command)
     assert outcome(house, run) == ("running", None)
+    assert claimed(house)[:6] == run[:6]
 
 
 def test_a_scheduler_killed_in_the_middle_is_taken_over_and_its_report_ends_with_it(
