@@ -33,7 +33,7 @@ def event(console: Console, asked: Asked) -> Response:
     with console.warehouse.reading() as connection:
         found = _read(connection, asked)
         frames = connection.execute(questions.FRAMES, found).all() if found["stack_id"] is not None else []
-        around: dict[str, UUID] = dict(connection.execute(questions.AROUND, found).tuples().all())
+        around: dict[str, UUID] = {each.side: each.event_id for each in connection.execute(questions.AROUND, found)}
         body = _payload(connection, found) if asked.may("analyst") else None
     kept = payload.read(body) if body is not None else None
     names = FACTS + (PERSONAL if asked.may("analyst") else ())

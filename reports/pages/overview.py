@@ -30,11 +30,10 @@ def overview(console: Console, asked: Asked) -> Response:
     with console.warehouse.reading() as connection:
         projects = [dict(each) for each in connection.execute(questions.TOTALS, told).mappings()]
         by_day = connection.execute(questions.BY_DAY, {"since": since}).all()
-        users: dict[int, int] = dict(
-            connection.execute(questions.USERS, {"since": told["week_ago"].date()}).tuples().all()
-        )
+        counted = connection.execute(questions.USERS, {"since": told["week_ago"].date()}).all()
         newest = connection.execute(questions.NEWEST, {"since": hour - timedelta(hours=48)}).one()
         lately = connection.execute(questions.LATELY, {"since": told["day_ago"]}).all()
+    users = {each.project_id: each.users for each in counted}
     counts: defaultdict[tuple[datetime, str], int] = defaultdict(int)
     per_project: defaultdict[int, list[int]] = defaultdict(lambda: [0] * DAYS)
     for each in by_day:

@@ -50,6 +50,7 @@ def templates() -> Environment:
         ago=ago,
         bytes=size,
         say=say,
+        lines=lines,
         short=lambda value, most=160: wording.shortened(str(value), most),
         segment=lambda value: quote(str(value), safe=""),
     )
@@ -68,6 +69,11 @@ def address(path: str, *parts: dict[str, Any]) -> str:
 def say(value: Any) -> Markup:
     """Write a sender's words: all of them visible, in their own direction, as text."""
     return Markup("<bdi>{}</bdi>").format(wording.visible(str(value)))
+
+
+def lines(value: Any) -> str:
+    """Write a sender's lines: all of them visible, as text, with their breaks and indents."""
+    return "\n".join(wording.visible(line.expandtabs(4)) for line in str(value).split("\n"))
 
 
 def instant(value: datetime | None, *, is_exact: bool = False) -> Markup:
