@@ -3,7 +3,7 @@
 from typing import Any
 
 from reports.buckets import buckets
-from reports.chart_parts import LABEL_PIXELS, Drawn, Row, Spec, colour, marks, opacity, time_axis, value_axis
+from reports.chart_parts import Drawn, Row, Spec, colour, marks, opacity, time_axis, value_axis
 from reports.palette import MUTED, PAPER, SHADES, TEXT
 from reports.wording import number
 
@@ -155,7 +155,7 @@ def heatmap(drawn: Drawn) -> Spec:
         "mark": {"type": "rect", "strokeWidth": 1.5},
         "encoding": {
             "x": {"field": "x", "type": "ordinal", "sort": across, "axis": {"title": None, "labelAngle": 0}},
-            "y": {"field": "y", "type": "ordinal", "sort": down, "axis": {"title": None, "labelLimit": LABEL_PIXELS}},
+            "y": {"field": "y", "type": "ordinal", "sort": down, "axis": {"title": None, "labelLimit": 0}},
             "color": {"field": "shade", "type": "ordinal", "scale": scale, "legend": legend},
             "stroke": {"condition": {"test": "datum.is_marked", "value": TEXT.light}, "value": PAPER.light},
         },
@@ -163,7 +163,7 @@ def heatmap(drawn: Drawn) -> Spec:
 
 
 def _bars(parts: list[Spec], length: Spec, order: list[str]) -> Spec:
-    axis = {"title": None, "labelLimit": LABEL_PIXELS, "labelColor": TEXT.light, "labelPadding": 8, "grid": False}
+    axis = {"title": None, "labelLimit": 0, "labelColor": TEXT.light, "labelPadding": 8, "grid": False}
     encoding = {"y": {**_band(order), "axis": axis}, "x": length, "x2": {"field": "x2"}}
     return {"data": {"values": parts}, "mark": {"type": "bar"}, "encoding": encoding}
 
@@ -191,7 +191,10 @@ def _key(keys: dict[Any, str], value: Any, words: str) -> str | None:
     if value not in keys:
         if len(keys) == MOST_BARS:
             return None
-        keys[value] = words + "\u200b" * len(keys)
+        taken = set(keys.values())
+        while words in taken:
+            words += "\u200b"
+        keys[value] = words
     return keys[value]
 
 

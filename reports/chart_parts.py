@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
+from unicodedata import east_asian_width
 
 from reports.buckets import Bucket, ticks
 from reports.palette import ACCENT, LEVELS, OTHER, SERIES, TEXT
 from reports.report import Chart, Column
 from reports.wording import shortened, told
 
-LABEL_CHARACTERS = 52
-LABEL_PIXELS = 300
+LABEL_WIDTH = 46  # of narrow characters; the renderer's own limit costs it a third of its time
 LEGEND_CHARACTERS = 70  # in a line
 NO_NAME = "(none)"
 PALE = 0.4
@@ -34,7 +34,7 @@ class Drawn(NamedTuple):
 
     def words(self, row: Row, column: str) -> str:
         """Give a value as it stands on an axis."""
-        return shortened(told(row[column], self.columns[column].kind, self.zone), LABEL_CHARACTERS) or NO_NAME
+        return label(told(row[column], self.columns[column].kind, self.zone))
 
     def series(self, row: Row) -> str:
         """Give the name of the series that a row belongs to: its own, or that of all for which no colour is left."""
@@ -81,7 +81,13 @@ def series_name(row: Row, chart: Chart) -> str:
     if chart.series is None:
         return ""
     value = row[chart.series]
-    return NO_NAME if value in {None, ""} else shortened(told(value, "text"), LABEL_CHARACTERS)
+    return NO_NAME if value is None else label(told(value, "text"))
+
+
+def label(words: str) -> str:
+    """Give words as short as a chart has room for; wide characters take the room of two."""
+    wide = sum(east_asian_width(each) in {"W", "F"} for each in words[:LABEL_WIDTH])
+    return shortened(words, LABEL_WIDTH - wide // 2) or NO_NAME
 
 
 def colour(inks: dict[str, str], symbol: str = "square") -> Spec:

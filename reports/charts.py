@@ -89,7 +89,7 @@ def _finished(made: Spec) -> Spec:
         "width": WIDTH,
         "autosize": {"type": "fit-x", "contains": "padding"},
         "padding": {"left": 2, "right": 8, "top": 4, "bottom": 2},
-        "background": None,
+        "background": "transparent",
         **made,
         "config": {
             "aria": False,

@@ -27,7 +27,7 @@ BETTER = Ink("#1d6b52", "#6cc5a4")
 OTHER = Ink("#8b877d", "#77756e")
 
 LEVELS: Mapping[str, Ink] = {
-    "fatal": Ink("#5c1130", "#f2a3c4"),
+    "fatal": Ink("#5c1130", "#f7b8f0"),
     "error": Ink("#c03a1d", "#e8603c"),
     "warning": Ink("#b58103", "#f0c04c"),
     "info": Ink("#3f7fb8", "#5a9bd6"),
@@ -35,12 +35,12 @@ LEVELS: Mapping[str, Ink] = {
 }
 
 SERIES: Sequence[Ink] = (
-    Ink("#23588f", "#7fb0e4"),
-    Ink("#c4661c", "#e8924c"),
-    Ink("#18796a", "#4fb8a5"),
-    Ink("#87519a", "#c190d3"),
-    Ink("#767318", "#bcb84e"),
-    Ink("#3c3f44", "#c9ccd1"),
+    Ink("#308bce", "#9fbce5"),
+    Ink("#7d3f16", "#bb5c1f"),
+    Ink("#12372b", "#62e3b9"),
+    Ink("#4f205d", "#9749b6"),
+    Ink("#a48d2a", "#e0d87c"),
+    Ink("#696f77", "#656a73"),
 )
 """For series that are not levels, in the order in which they stand; more than these are drawn together, as OTHER."""
 

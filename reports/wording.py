@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from reports.report import Column, Figure, Kind, Report, Span
+from reports.report import Column, Figure, Kind, Report, Span, Table
 
 MINUS = "\u2212"
 NOTHING = "\u2013"
@@ -67,15 +67,34 @@ def told(value: Any, kind: Kind, zone: str = "UTC", year: int | None = None) -> 
     return visible(str(value))
 
 
+def cells(table: Table, zone: str, year_told: int | None) -> list[list[str]]:
+    """Give the words of every cell, row by row; the numbers of a column have as many decimals as the largest needs."""
+    columns = []
+    for place, column in enumerate(table.columns):
+        values = [row[place] for row in table.rows]
+        places = _places(values) if column.kind == "number" else 0
+        columns.append(
+            [
+                _digits(value, places)
+                if column.kind == "number" and isinstance(value, int | float) and (round(value, places) or not value)
+                else told(value, column.kind, zone, year_told)
+                for value in values
+            ]
+        )
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
 def number(value: float, kind: Kind) -> str:
     """Give a number with thousands separators; shares and changes in percent."""
+    if kind in {"share", "change"} and 0 < abs(value) < 0.0005:
+        return "< 0.1 %" if value > 0 else f"> {MINUS}0.1 %"
     if kind == "share":
         return f"{_digits(value * 100, 1)} %"
     if kind == "change":
         return f"{'+' if value > 0 else ''}{_digits(value * 100, 1 if abs(value) < 10 else 0)} %"
     if isinstance(value, int) or (kind == "count" and value == int(value)):
         return _digits(value, 0)
-    return _digits(value, 1 if abs(value) >= 100 else 2 if abs(value) >= 1 or value == 0 else 3)
+    return _digits(value, _places([value])) if not value or abs(value) >= 0.0005 else f"{value:.1e}".replace("-", MINUS)
 
 
 def figure(told_figure: Figure, zone: str = "UTC") -> str:
@@ -90,7 +109,9 @@ def change(told_figure: Figure) -> Change | None:
     if now is None or before is None or told_figure.kind not in _NUMBERS:
         return None
     difference = now - before
-    direction = "up" if difference > 0 else "down" if difference < 0 else "even"
+    if not difference:
+        return Change("even", "unchanged", "", number(before, told_figure.kind))
+    direction = "up" if difference > 0 else "down"
     absolute = number(difference, told_figure.kind)
     if difference > 0 and not absolute.startswith("+"):
         absolute = f"+{absolute}"
@@ -102,6 +123,8 @@ def change(told_figure: Figure) -> Change | None:
 
 def compared(difference: Change, *, is_significant: bool) -> str:
     """Give a headline's difference in a line: a filled arrow for what is more than chance."""
+    if difference.direction == "even":
+        return difference.absolute
     percent = f", {difference.percent}" if difference.percent else ""
     sign = arrow(difference, is_significant=is_significant)
     return f"{sign} {difference.absolute}{percent}; {difference.previous} before"
@@ -163,6 +186,14 @@ def heading(column: Column, zone: str) -> str:
 def local(value: str, zone: str) -> datetime:
     """Read an instant of a report in a time zone."""
     return _parsed(value, zone)
+
+
+def _places(values: list[Any]) -> int:
+    numbers = [abs(value) for value in values if isinstance(value, int | float)]
+    if all(value == int(value) for value in numbers):
+        return 0
+    most = max(numbers, default=0)
+    return 1 if most >= 100 else 2 if most >= 1 else 3
 
 
 def _digits(value: float, places: int) -> str:

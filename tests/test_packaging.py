@@ -60,7 +60,12 @@ def test_no_other_distribution_brings_packages_of_our_names() -> None:
 def test_the_wheel_holds_the_three_rooms_whole_and_nothing_else(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == ROOMS
-    sources = {str(path.relative_to(ROOT)) for room in ROOMS for path in (ROOT / room).rglob("*.py")}
+    sources = {
+        str(path.relative_to(ROOT))
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
     migrations = {f"models/_{path.relative_to(ROOT)}" for path in (ROOT / "migrations").rglob("*.py")}
     assert (sources | migrations) - names == set()
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)

@@ -22,6 +22,8 @@ EXTENSION: str = "html"
 MEDIA_TYPE: str = "text/html; charset=utf-8"
 TEMPLATES = Path(__file__).parent / "templates"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+LONG_CHARACTERS = 20
+PARAMETER_CHARACTERS = 400
 OPEN_ROWS = 30  # tables behind a chart are shown up to this; longer ones are a click away
 
 
@@ -62,7 +64,7 @@ def render(report: Report) -> bytes:
             report=report,
             span=wording.span(report.period),
             hours=wording.hours(report.period),
-            parameters=wording.parameters(report),
+            parameters=[(n, wording.shortened(v, PARAMETER_CHARACTERS)) for n, v in wording.parameters(report)],
             headline=[_figure(each, report) for each in report.headline],
             quality=[_figure(each, report) for each in report.quality],
             sections=[_section(each, anchor, report) for each, anchor in zip(report.sections, anchors, strict=True)],
@@ -98,20 +100,21 @@ def _section(section: Section, anchor: str, report: Report) -> Shown:
 
 
 def _rows(table: Table, report: Report) -> list[list[tuple[str, str | Markup]]]:
+    words = wording.cells(table, report.period.zone, wording.year(report.period))
     return [
-        [_cell(value, column, report) for value, column in zip(row, table.columns, strict=True)] for row in table.rows
+        [_cell(*each) for each in zip(values, told, table.columns, strict=True)]
+        for values, told in zip(table.rows, words, strict=True)
     ]
 
 
-def _cell(value: Any, column: Column, report: Report) -> tuple[str, str | Markup]:
+def _cell(value: Any, words: str, column: Column) -> tuple[str, str | Markup]:
     """Give a cell's class and what is in it."""
     if column.kind == "sparkline" and value:
-        return "spark", Markup(sparkline(value, wording.told(value, "sparkline")))  # noqa: S704 - numbers of ours
-    words = wording.told(value, column.kind, report.period.zone, wording.year(report.period))
+        return "spark", Markup(sparkline(value, words))  # noqa: S704 - numbers of ours
     if column.kind == "text" and column.name == "level" and value in LEVELS:
         return f"level {value}", words
     if column.kind == "text":
-        return "text", wording.shortened(words)
+        return "text long" if len(words) > LONG_CHARACTERS else "text", wording.shortened(words)
     if value is None or (column.kind == "flag" and not value):
         return "number none" if wording.is_number(column.kind) else "none", words
     return "number" if wording.is_number(column.kind) else column.kind, words

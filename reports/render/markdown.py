@@ -29,7 +29,7 @@ def render(report: Report) -> bytes:
     if chosen := [f"{escaped(name)}: {code(value)}" for name, value in wording.parameters(report)]:
         parts.append("; ".join(chosen))
     parts.append("\n".join(_figure(each, period.zone) for each in report.headline))
-    parts += [f"> {escaped(note)}" for note in report.notes]
+    parts += [f"> {escaped(note)}" for note in report.notes if note]
     parts += [_section(each, report) for each in report.sections]
     if report.quality:
         parts.append("## Data quality\n\n" + "\n".join(_figure(each, period.zone) for each in report.quality))
@@ -69,8 +69,10 @@ def _section(section: Section, report: Report) -> str:
 def _table(table: Table, report: Report) -> str:
     head = [_head(column, report.period.zone) for column in table.columns]
     rule = ["--:" if wording.is_number(column.kind) else ":--" for column in table.columns]
+    words = wording.cells(table, report.period.zone, wording.year(report.period))
     rows = [
-        [_cell(value, column, report) for value, column in zip(row, table.columns, strict=True)] for row in table.rows
+        [_cell(*each) for each in zip(values, told, table.columns, strict=True)]
+        for values, told in zip(table.rows, words, strict=True)
     ]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
 
@@ -80,16 +82,15 @@ def _head(column: Column, zone: str) -> str:
     return escaped(f"{column.title} ({below})" if below else column.title)
 
 
-def _cell(value: Any, column: Column, report: Report) -> str:
+def _cell(value: Any, words: str, column: Column) -> str:
     if column.kind == "sparkline" and value:
-        return f"{wording.blocks(value)} {wording.told(value, 'sparkline')}"
-    words = wording.told(value, column.kind, report.period.zone, wording.year(report.period))
+        return wording.blocks(value)
     return code(words).replace("|", "\\|") if column.kind == "text" and value is not None else words
 
 
 def _figure(figure: Figure, zone: str) -> str:
     value = wording.figure(figure, zone)
-    line = f"- **{escaped(figure.title)}**: {code(value) if figure.kind == 'text' else value}"
+    line = f"- **{escaped(figure.title)}**: {code(value) if figure.kind == 'text' else escaped(value)}"
     change = wording.change(figure)
     if change is None:
         return line

@@ -1,4 +1,4 @@
-"""The same picture as SVG, for chats and mail that show no SVG: two pixels for each of its own, on light paper."""
+"""The same picture as SVG, for chats and mail that show no SVG: on light paper."""
 
 from reports.drawing import png
 from reports.render import svg

@@ -62,10 +62,19 @@ def _headline(report: Report, parts: list[str], top: float) -> float:
         parts.append(_text(left, line + 22, value, 18, TEXT.light, "bold"))
         change = wording.change(figure)
         if change is not None:
-            arrow = wording.arrow(change, is_significant=figure.is_significant)
             percent = f" ({change.percent})" if change.percent else ""
-            parts.append(_text(left, line + 38, f"{arrow} {change.absolute}{percent}", 11, TEXT.light))
+            indent = 0 if change.direction == "even" else 14
+            parts.append(_text(left + indent, line + 38, f"{change.absolute}{percent}", 11, TEXT.light))
+            if indent:
+                parts.append(_arrow(left + 1, line + 30, change.direction, is_filled=figure.is_significant))
     return top + 66 * -(-len(report.headline) // FIGURES_IN_A_LINE)
+
+
+def _arrow(x: float, y: float, direction: str, *, is_filled: bool) -> str:
+    """Draw the sign of a difference: as a letter it would be of whatever font has it."""
+    path = f"M{x:g},{y + 8:g}h8l-4,-8z" if direction == "up" else f"M{x:g},{y:g}h8l-4,8z"
+    fill = TEXT.light if is_filled else "none"
+    return f'<path d="{path}" fill="{fill}" stroke="{TEXT.light}"/>'
 
 
 def _line(text: str, most: int = LINE_CHARACTERS) -> str:

@@ -9,7 +9,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from reports import wording
-from reports.report import Figure, Report, Section, Table
+from reports.report import Column, Figure, Report, Section, Table
 
 NAME: str = "text"
 EXTENSION: str = "txt"
@@ -36,7 +36,7 @@ def printed(report: Report, console: Console) -> None:
         console.print(_plain(f"{name}: {wording.shortened(value)}", "dim"))
     if report.headline:
         console.print(_figures(report.headline, report))
-    for note in report.notes:
+    for note in filter(None, report.notes):
         console.print(_plain(f"! {note}", "yellow"))
     for section in report.sections:
         console.print()
@@ -68,16 +68,17 @@ def _grid(table: Table, report: Report) -> Grid:
             no_wrap=column.kind not in {"text", "sparkline"},
             overflow="fold",
         )
-    for row in table.rows:
-        grid.add_row(*(_cell(value, column.kind, report) for value, column in zip(row, table.columns, strict=True)))
+    words = wording.cells(table, report.period.zone, wording.year(report.period))
+    for values, told in zip(table.rows, words, strict=True):
+        grid.add_row(*(_cell(*each) for each in zip(values, told, table.columns, strict=True)))
     return grid
 
 
-def _cell(value: Any, kind: Any, report: Report) -> Text:
-    if kind == "sparkline" and value:
-        return Text(f"{wording.blocks(value)} {wording.told(value, 'sparkline')}")
-    words = wording.told(value, kind, report.period.zone, wording.year(report.period))
-    return Text(wording.shortened(words), style=STYLES.get(words, "") if kind == "text" else "")
+def _cell(value: Any, words: str, column: Column) -> Text:
+    if column.kind == "sparkline" and value:
+        return Text(wording.blocks(value))
+    style = STYLES.get(words, "") if column.name == "level" else ""
+    return Text(wording.shortened(words), style=style)
 
 
 def _figures(figures: list[Figure], report: Report) -> Grid:
