@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from ingest.erase import spool, users
+from ingest.erase.artifacts import erase_artifacts
 from ingest.erase.descriptions import OwnKeys, erase_descriptions
 from ingest.erase.events import erase_leaf
 from ingest.erase.outside import archives_with, dictionaries_with, erase_asides
@@ -111,6 +112,9 @@ class _Run:
         self._count({"set_aside": asides.struck_count, "set_aside (whole records)": asides.removed_count})
         if any(asides):
             self.touched.add("set_aside")
+        if artifacts := erase_artifacts(self._engine, person, is_dry=self._is_dry):
+            self._count({"report_artifact (files of reports)": artifacts})
+            self.touched.add("report_artifact")
 
     def _project(self, person: Person, project_id: int, parts: list[Leaf], begun: StandIns, keys: list[int]) -> None:
         stand_ins = dict(begun)
