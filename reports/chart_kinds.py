@@ -78,7 +78,11 @@ def lines(drawn: Drawn) -> Spec:
 
 
 def lying(drawn: Drawn) -> Spec:
-    """Draw bars that lie, each with its name and number: one for each row, or for each `x` when there are series."""
+    """
+    Draw bars that lie, each with its name and number: one for each row, or for each `x` when there are series.
+
+    Without series a bar may be of less than none, as a difference is: it lies to the left then.
+    """
     chart, ends, keys = drawn.chart, dict[str, float](), dict[Any, str]()
     parts: list[Spec] = []
     marked: set[str] = set()
@@ -86,17 +90,24 @@ def lying(drawn: Drawn) -> Spec:
         key = _key(keys, row[chart.x] if chart.series else place, drawn.words(row, chart.x))
         if key is None:
             continue
-        base, size = ends.get(key, 0.0), _size(row, chart.y)
-        ends[key] = base + size
-        parts.append({"key": key, "x": base, "x2": base + size, **drawn.look(row)})
+        base = ends.get(key, 0.0)
+        ends[key] = base + (_size(row, chart.y) if chart.series else float(row[chart.y] or 0))
+        parts.append({"key": key, "x": base, "x2": ends[key], **drawn.look(row)})
         if drawn.is_marked(row):
             marked.add(key)
     kind = drawn.columns[chart.y].kind
-    labels = [{"key": key, "x": end, "words": number(end, kind) + " ▼" * (key in marked)} for key, end in ends.items()]
-    length = _length(max(ends.values()) * 1.14 or 1, None)
+    words = {key: number(end, kind) + " ▼" * (key in marked) for key, end in ends.items()}
+    left, right = [
+        [{"key": key, "x": end, "words": words[key]} for key, end in ends.items() if (end < 0) is is_less]
+        for is_less in (True, False)
+    ]
+    least, most = min(0.0, *ends.values()), max(0.0, *ends.values())
+    room = (most - least) * 0.14 or 1
+    length = _length((least - room * (least < 0), most + room * (most > 0 or not least)), None)
     bars = _bars(parts, length, list(ends))
     bars["encoding"].update(color=colour(drawn.inks), opacity=opacity())
-    return {"height": {"step": ROW_HEIGHT}, "layer": [bars, _words(labels, length, list(ends))]}
+    layers = [_words(side, length, list(ends), side is left) for side in (left, right) if side]
+    return {"height": {"step": ROW_HEIGHT}, "layer": [bars, *layers]}
 
 
 def pareto(drawn: Drawn) -> Spec:
@@ -116,7 +127,7 @@ def pareto(drawn: Drawn) -> Spec:
         before = end
     order = list(keys.values())
     axis = {"format": ".0%", "orient": "top", "title": None, "tickCount": 5, "grid": True}
-    length = _length(1.0, axis)
+    length = _length((0.0, 1.0), axis)
     bars = _bars(parts, length, order)
     bars["encoding"]["color"] = colour(drawn.inks)
     rule = {
@@ -182,8 +193,8 @@ def _band(order: list[str]) -> Spec:
     return {"field": "key", "type": "nominal", "sort": order, "scale": {"paddingInner": 0.28}}
 
 
-def _length(most: float, axis: Spec | None) -> Spec:
-    return {"field": "x", "type": "quantitative", "axis": axis, "scale": {"domain": [0, most], "nice": False}}
+def _length(ends: tuple[float, float], axis: Spec | None) -> Spec:
+    return {"field": "x", "type": "quantitative", "axis": axis, "scale": {"domain": list(ends), "nice": False}}
 
 
 def _key(keys: dict[Any, str], value: Any, words: str) -> str | None:

@@ -7,7 +7,7 @@ from unicodedata import east_asian_width
 from reports.buckets import Bucket, ticks
 from reports.palette import ACCENT, LEVELS, OTHER, SERIES, TEXT
 from reports.report import Chart, Column
-from reports.wording import shortened, told
+from reports.wording import shortened, told, worded
 
 LABEL_WIDTH = 46  # of narrow characters; the renderer's own limit costs it a third of its time
 LEGEND_CHARACTERS = 70  # in a line
@@ -34,7 +34,7 @@ class Drawn(NamedTuple):
 
     def words(self, row: Row, column: str) -> str:
         """Give a value as it stands on an axis."""
-        return label(told(row[column], self.columns[column].kind, self.zone))
+        return label(worded(row[column], self.columns[column], self.zone))
 
     def series(self, row: Row) -> str:
         """Give the name of the series that a row belongs to: its own, or that of all for which no colour is left."""

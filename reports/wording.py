@@ -16,6 +16,7 @@ MINUS = "\u2212"
 NOTHING = "\u2013"
 ELLIPSIS = "…"
 CELL_CHARACTERS = 240
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 BARS = "▁▂▃▄▅▆▇█"
 
 # C0, DEL and C1; line and paragraph separators; what embeds, overrides or isolates direction; what XML does not know
@@ -67,6 +68,13 @@ def told(value: Any, kind: Kind, zone: str = "UTC", year: int | None = None) -> 
     return visible(str(value))
 
 
+def worded(value: Any, column: Column, zone: str = "UTC", year_told: int | None = None) -> str:
+    """Give a value of a column in words; a day of the week by its name."""
+    if column.name == "weekday" and isinstance(value, int) and 1 <= value <= len(WEEKDAYS):
+        return WEEKDAYS[value - 1]
+    return told(value, column.kind, zone, year_told)
+
+
 def cells(table: Table, zone: str, year_told: int | None) -> list[list[str]]:
     """Give the words of every cell, row by row; the numbers of a column have as many decimals as the largest needs."""
     columns = []
@@ -77,7 +85,7 @@ def cells(table: Table, zone: str, year_told: int | None) -> list[list[str]]:
             [
                 _digits(value, places)
                 if column.kind == "number" and isinstance(value, int | float) and (round(value, places) or not value)
-                else told(value, column.kind, zone, year_told)
+                else worded(value, column, zone, year_told)
                 for value in values
             ]
         )

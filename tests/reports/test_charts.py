@@ -97,6 +97,31 @@ def test_bars_that_look_alike_stay_two() -> None:
     assert len({row["key"] for row in made["layer"][0]["data"]["values"]}) == 2
 
 
+def test_a_difference_lies_to_the_side_of_its_sign() -> None:
+    columns = (Column("culprit", "Culprit", "text", ""), Column("difference", "Difference", "count", ""))
+    for values in ([5, -3], [-3, -9], [0, 0], [7, None]):
+        rows: list[list[Any]] = [["up", values[0]], ["down", values[1]]]
+        section = make.section("s", "S", columns, rows, chart=Chart("bars", "culprit", "difference"))
+        made = spec(section, ZONE)
+        assert made is not None
+        low, high = made["layer"][0]["encoding"]["x"]["scale"]["domain"]
+        assert low <= min(0, *(value or 0 for value in values))
+        assert high >= max(0, *(value or 0 for value in values))
+        assert low < high
+        assert [row["x2"] for row in made["layer"][0]["data"]["values"]] == [value or 0 for value in values]
+        assert drawing.picture(section, ZONE) is not None
+
+
+def test_days_of_the_week_have_their_names() -> None:
+    columns = tuple(Column(name, name.title(), "count", "") for name in ("weekday", "hour", "events"))
+    rows: list[list[Any]] = [[day, hour, day * hour] for day in range(1, 8) for hour in range(24)]
+    section = make.section("s", "S", columns, rows, chart=Chart("heatmap", "hour", "weekday", "events"))
+    made = spec(section, ZONE)
+    assert made is not None
+    assert made["encoding"]["y"]["sort"] == ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+    assert made["encoding"]["x"]["sort"] == [str(hour) for hour in range(24)]
+
+
 @pytest.mark.parametrize(("first", "hours"), [("2026-10-25", 25), ("2026-03-29", 23)])
 def test_a_day_with_a_clock_change_is_as_long_as_it_is(first: str, hours: int) -> None:
     summer, winter = "T22:00:00Z", "T23:00:00Z"

@@ -1,6 +1,6 @@
 """Builders of finished reports, so that a rendering is tested without a database."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 from xml.etree.ElementTree import Element, fromstring
@@ -41,6 +41,8 @@ COLUMNS = (
     Column("is_new", "New", "flag", "Whether it was first seen in the period."),
     Column("last_seen_at", "Last seen", "instant", "When it was last seen."),
 )
+WEEK = date(2026, 11, 2)
+NOW = datetime(2026, 11, 8, 16, 15, tzinfo=UTC)
 LEVEL_NAMES = ("fatal", "error", "warning", "info", "debug")
 
 
@@ -185,7 +187,7 @@ def changed() -> Section:
 
 def report(*sections: Section, **more: Any) -> Report:
     """Give a weekly report of the sections; everything else has defaults that an argument replaces."""
-    period = calendar(datetime(2026, 11, 2, tzinfo=UTC).date(), "week", "Europe/Berlin")
+    period = calendar(WEEK, "week", "Europe/Berlin")
     told: dict[str, Any] = {
         "name": "weekly",
         "title": "Weekly report",
