@@ -11,6 +11,7 @@ HEIGHT = 100
 BAR = 10
 GAP = 1.6
 MOST_TICKS = 5
+MOST_NAMED = 8  # all of them, where there are so few
 _STEPS = (1, 2, 2.5, 5, 10)
 
 
@@ -82,11 +83,14 @@ def _bar(bar: Bar, number: int, most: int, *, is_hourly: bool) -> str:
 
 
 def _ticks(buckets: Sequence[Bar], *, is_hourly: bool) -> str:
-    if not buckets:
-        return ""
-    count = min(MOST_TICKS, len(buckets))
-    places = [round(at * (len(buckets) - 1) / max(count - 1, 1)) for at in range(count)]
-    return "".join(f"<span>{_named(buckets[at].start, is_hourly=is_hourly)}</span>" for at in places)
+    """Give a span for each bucket, of which some are named: each name stands under the middle of its bar."""
+    count = len(buckets)
+    shown = count if count <= MOST_NAMED else MOST_TICKS
+    named = {int((at + 0.5) * count / shown) for at in range(shown)} if shown else set()
+    return "".join(
+        f"<span>{_named(bar.start, is_hourly=is_hourly) if number in named else ''}</span>"
+        for number, bar in enumerate(buckets)
+    )
 
 
 def _named(moment: datetime, *, is_hourly: bool) -> str:

@@ -66,7 +66,7 @@ def explorer(console: Console, asked: Asked) -> Response:
         levels=LEVELS,
         groupings=GROUPINGS,
         lasts=LASTS,
-        none=NONE,
+        nothing=NONE,
         link=_link(asks),
         sql=questions.shown(questions.frequency(asks.by, tuple(asks.wanted)), told),
     )

@@ -1,12 +1,14 @@
 """What a page shows of an event's JSON: read with distrust, for senders put anything anywhere (pure)."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 MOST_EXCEPTIONS = 10
 MOST_FRAMES = 120
 MOST_CRUMBS = 100
 MOST_LINES = 60
+MOST_CONTEXTS = 20
 LONGEST_TEXT = 2000
 
 
@@ -54,11 +56,13 @@ def read(body: bytes) -> Kept:
         data = {}
     data = _object(data)
     chain = [_exception(each) for each in _list(data.get("exception"))[-MOST_EXCEPTIONS:]]
-    sections = [(name, _pairs(data.get(name))) for name in ("user", "request", "extra") if _pairs(data.get(name))]
-    contexts = _object(data.get("contexts"))
-    sections += [
-        (f"context: {_text(name)}", _pairs(each)) for name, each in list(contexts.items())[:20] if _pairs(each)
+    sections = [(name.capitalize(), told) for name in ("user", "request", "extra") if (told := _pairs(data.get(name)))]
+    contexts = [
+        (_text(name), "\n".join(f"{key}: {value}" for key, value in _pairs(each) if key != "type"))
+        for name, each in list(_object(data.get("contexts")).items())[:MOST_CONTEXTS]
     ]
+    if contexts:
+        sections.append(("Contexts", contexts))
     return Kept([each for each in reversed(chain) if each.type or each.frames], _crumbs(data), sections)
 
 
@@ -99,11 +103,21 @@ def _lines(told: dict[str, Any], number: int | None) -> list[tuple[int | None, s
 def _crumbs(data: dict[str, Any]) -> list[Crumb]:
     made = []
     for each in _list(data.get("breadcrumbs"))[-MOST_CRUMBS:]:
-        told = _object(each)
+        if not (told := _object(each)):
+            continue
         message = told.get("message") or told.get("data") or ""
         category = _text(told.get("category") or told.get("type"))
-        made.append(Crumb(_text(told.get("timestamp")), category, _text(told.get("level")), _text(message)))
+        made.append(Crumb(_moment(told.get("timestamp")), category, _text(told.get("level")), _text(message)))
     return made[::-1]
+
+
+def _moment(value: Any) -> str:
+    """Write an instant, which senders tell as seconds since 1970 or in ISO 8601, in UTC; anything else as it is."""
+    try:
+        told = datetime.fromtimestamp(value, UTC) if isinstance(value, int | float) else datetime.fromisoformat(value)
+    except (ValueError, TypeError, OverflowError, OSError):
+        return _text(value)
+    return f"{(told if told.tzinfo is None else told.astimezone(UTC)):%Y-%m-%d %H:%M:%S}"
 
 
 def _pairs(value: Any) -> list[tuple[str, str]]:
