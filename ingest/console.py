@@ -172,7 +172,7 @@ def _read_head(head: bytes) -> tuple[int, list[tuple[bytes, bytes]]]:
     headers = [(name.strip().lower(), value.strip()) for name, _, value in (line.partition(b":") for line in lines)]
     if any(name == b"transfer-encoding" for name, _ in headers):
         raise ValueError("the console's answers have a length")
-    return int(first.split(b" ")[1]), [(name, value) for name, value in headers if name != b"connection"]
+    return int(first.partition(b" ")[2][:3]), [(name, value) for name, value in headers if name != b"connection"]
 
 
 async def _say(send: Send, status: int, words: bytes) -> None:

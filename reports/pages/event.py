@@ -36,7 +36,9 @@ def event(console: Console, asked: Asked) -> Response:
         around: dict[str, UUID] = {each.side: each.event_id for each in connection.execute(questions.AROUND, found)}
         body = _payload(connection, found) if asked.may("analyst") else None
     kept = payload.read(body) if body is not None else None
-    names = FACTS + (PERSONAL if asked.may("analyst") else ())
+    is_user_told = kept is not None and any(name == "User" for name, _ in kept.sections)
+    personal = tuple(name for name in PERSONAL if not (is_user_told and name.startswith("user_")))
+    names = FACTS + (personal if asked.may("analyst") else ())
     tags = {name: told for name, told in found["tags"].items() if asked.may("analyst") or not is_personal(name)}
     return console.page(
         asked,
