@@ -69,6 +69,38 @@ ISSUE_HOURS = """
         and (cardinality(:issue::text[]) = 0 or issue_id::text = any(:issue))
     group by project_id, project, issue_id, hour
 """
+# Hours of a period by level, and hours before it by project alone: what spikes, rhythm and levels are told from.
+HISTORY = f"""
+    select project, hour, case when hour >= :middle then level else '' end as level, '' as environment,
+        sum(events)::bigint as events, 0::float8 as weighted_events, 0::bigint as unhandled_events
+    from analytics.errors_hourly where hour >= :start and hour < :end and {WANTED}
+    group by 1, 2, 3 order by 1, 2, 3
+"""  # noqa: S608 - parts are ours
+# The same of what no hourly rollup knows, from the events themselves.
+HISTORY_FINE = f"""
+    select project, date_trunc('hour', occurred_at, 'UTC') as hour,
+        case when occurred_at >= :middle then level else '' end as level, '' as environment,
+        count(*) as events, 0::float8 as weighted_events, 0::bigint as unhandled_events
+    from analytics.events where occurred_at >= :start and occurred_at < :end and {WANTED_FINE}
+    group by 1, 2, 3 order by 1, 2, 3
+"""  # noqa: S608 - parts are ours
+CULPRIT_DAYS = f"""
+    select project, culprit, day, sum(events)::bigint as events
+    from analytics.issues_daily where day >= :first_day and day < :end_day and {WANTED_FINE}
+    group by project_id, project, culprit, day
+"""  # noqa: S608 - parts are ours
+# Users of whole days from the rollup that counts nothing else, of the rest from the events.
+USERS = f"""
+    select project, analytics.users(user_sketch) as users from (
+        select project_id, project, user_sketch from analytics.users_affected_daily
+        where day >= :first_day and day < :end_day
+            and (cardinality(:project::text[]) = 0 or project = any(:project) or project_id::text = any(:project))
+        union all
+        select project_id, project, user_sketch from analytics.events
+        where ((occurred_at >= :head_from and occurred_at < :head_to)
+            or (occurred_at >= :tail_from and occurred_at < :tail_to)) and {WANTED_FINE}
+    ) met group by project_id, project order by project
+"""  # noqa: S608 - parts are ours
 RELEASES = """
     select project_id, project, release, dist, package, version, version_sort, events, weighted_events,
         unhandled_events, users, first_seen_at, last_seen_at
@@ -128,20 +160,23 @@ def frequency(
     by: str | tuple[str, ...] = "project,level,culprit",
     filters: Filters = ALL,
     reader: Reader | None = None,
+    *,
+    counts_users: bool = True,
 ) -> pd.DataFrame:
     """
     How often, by what was asked for, most frequent first.
 
-    Takes: `by`, words of reports.filters.GROUPINGS.
+    Takes: `by`, words of reports.filters.GROUPINGS; `counts_users`, which costs more than all the rest: else 0.
     Gives: those columns (str; issue int64; "" for none), events (int64), weighted_events (float64), unhandled_events
            (int64), users (int64, within 3 % beyond a thousand), first_seen_at, last_seen_at (UTC).
     """
     names = groupings(by) if isinstance(by, str) else by
     columns = ", ".join(f"{GROUPED_BY[name]} as {name}" for name in names)
     positions = ", ".join(str(number + 1) for number in range(len(names)))
+    users = "analytics.users(user_sketch)" if counts_users else "0::bigint"
     sql = f"""
         select {columns}, sum(events)::bigint as events, sum(weighted_events)::float8 as weighted_events,
-            sum(unhandled_events)::bigint as unhandled_events, analytics.users(user_sketch) as users,
+            sum(unhandled_events)::bigint as unhandled_events, {users} as users,
             min(first_seen_at) as first_seen_at, max(last_seen_at) as last_seen_at
         from ({OCCURRED}) occurred where {WANTED_FINE}
         group by {positions} order by events desc, {positions}
@@ -162,6 +197,45 @@ def hours(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | 
     told = {name: value for name, value in filters.told().items() if name in {"project", "environment", "level"}}
     with _reader(reader) as open_reader:
         return open_reader.read(HOURS, start=start, end=chosen.end, **told)
+
+
+def history(period: Period, since: datetime, filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
+    """
+    Count the hours that a period touches by project and level, and those before it, from `since`, by project alone.
+
+    Gives: columns of reports.aggregation.HOURS; environment is "", and so is level before the period.
+    """
+    first, middle = (each.replace(minute=0, second=0, microsecond=0) for each in (since, period.start))
+    told = filters.told()
+    is_fine = any(told[name] for name in ("culprit", "release", "issue"))
+    if not is_fine:
+        told = {name: value for name, value in told.items() if name in {"project", "environment", "level"}}
+    with _reader(reader) as open_reader:
+        sql = HISTORY_FINE if is_fine else HISTORY
+        return open_reader.read(sql, start=first, middle=middle, end=period.end, **told)
+
+
+def culprit_days(period: Period, filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
+    """
+    Count by UTC day, project and culprit; days that the period touches count whole.
+
+    Gives: project, culprit (str), day (date), events (int64).
+    """
+    with _reader(reader) as open_reader:
+        return open_reader.read(CULPRIT_DAYS, **_days(period), **filters.told())
+
+
+def users(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
+    """
+    Count distinct users by project; a person in two projects is one in each, and cannot be told.
+
+    Gives: project (str), users (int64, within 3 % beyond a thousand).
+    """
+    told = filters.told()
+    if any(value for name, value in told.items() if name != "project"):
+        return frequency(period, ("project",), filters, reader)[["project", "users"]]
+    with _reader(reader) as open_reader:
+        return open_reader.read(USERS, **cut(_period(period))._asdict(), **told)
 
 
 def issues(since: datetime, filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:

@@ -5,7 +5,6 @@ Both are imported when they are asked for: they bring pandas and what draws, whi
 """
 
 from importlib import import_module
-from importlib.util import find_spec
 
 from reports.making import Workshop
 
@@ -17,15 +16,9 @@ def workshop() -> Workshop:
 
 def report_names() -> list[str]:
     """Name the reports."""
-    return _names("reports.built_in", "REPORTS")
+    return [each.name for each in import_module("reports.built_in").REPORTS]
 
 
 def format_names() -> list[str]:
     """Name the formats."""
-    return _names("reports.render", "FORMATS")
-
-
-def _names(module: str, of: str) -> list[str]:
-    if find_spec(module) is None:
-        return []
-    return [each.NAME for each in getattr(import_module(module), of)]
+    return [each.NAME for each in import_module("reports.render").FORMATS]

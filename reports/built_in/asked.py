@@ -1,0 +1,64 @@
+"""What a report can be asked beside its period, from the command line or as words of a schedule (pure)."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from reports.errors import ReportsError
+from reports.filters import Filters, groupings
+
+TOP = 20
+MOST_TOP = 10_000
+FILTERS = Filters._fields
+KNOWN = (*FILTERS, "by", "top", "budget")
+BY = "project,level,culprit"
+
+
+class Asked(NamedTuple):
+    """What was asked: which events, grouped by what, how many rows, and the events a project may have in 30 days."""
+
+    filters: Filters = Filters()
+    by: tuple[str, ...] = ("project", "level", "culprit")
+    top: int = TOP
+    budget: float | None = None
+
+    def told(self, *more: str) -> dict[str, Any]:
+        """Give it as a report tells its parameters: the filters, and of the others those it uses."""
+        others = {"by": list(self.by), "top": self.top, "budget": self.budget}
+        return {**self.filters.told(), **{name: others[name] for name in more}}
+
+
+def asked(parameters: Mapping[str, Any]) -> Asked:
+    """
+    Read parameters; lists may be words with commas between, of which only a culprit can hold some itself.
+
+    Raises: ReportsError, one sentence.
+    """
+    if strange := [name for name in parameters if name not in KNOWN]:
+        raise ReportsError(f"A report has no parameter {', '.join(strange)}; it has {', '.join(KNOWN)}.")
+    lists = {name: _list(parameters.get(name), is_whole=name == "culprit") for name in FILTERS}
+    by = parameters.get("by") or BY
+    return Asked(
+        Filters(**lists),
+        groupings(by if isinstance(by, str) else ",".join(by)),
+        int(_number("top", parameters.get("top"), TOP, MOST_TOP)),
+        _number("budget", parameters["budget"], 0, 1e15) if parameters.get("budget") is not None else None,
+    )
+
+
+def _list(value: Any, *, is_whole: bool) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        words = [value] if is_whole else [word.strip() for word in value.split(",")]
+        return tuple(word for word in words if word)
+    return tuple(str(each) for each in value)
+
+
+def _number(name: str, value: Any, default: float, most: float) -> float:
+    try:
+        found = float(default if value is None else value)
+    except (TypeError, ValueError):
+        found = -1.0
+    if not (1 <= found <= most):
+        raise ReportsError(f"{name} is a number from 1 to {most:,.0f}, not {value!r}.")
+    return found

@@ -1,0 +1,42 @@
+"""A period against what was before: what the daily and the weekly report are."""
+
+from reports.built_in import rhythm, sections, spread
+from reports.built_in.gathered import Gathered
+from reports.built_in.headline import DEFINITIONS, figures, notes, quality_figures
+from reports.report import Report, span
+
+HEATMAP_HOURS = 6 * 24
+
+
+def compared(name: str, title: str, found: Gathered) -> Report:
+    """Make the report of what was gathered."""
+    period = found.period
+    movement = sections.moved(found)
+    spiking = rhythm.spikes(found)
+    made = [
+        sections.what_changed(found),
+        sections.new_and_regressed(movement, found.asked.top),
+        *([sections.gone_quiet(movement)] if found.times == 1 else []),
+        sections.top_culprits(found),
+        rhythm.levels(found),
+        rhythm.timeline(found, spiking),
+        rhythm.spike_list(spiking, period.zone),
+        *([rhythm.heatmap(found)] if period.hours >= HEATMAP_HOURS else []),
+        sections.by_project(found),
+        spread.releases(found),
+        spread.environments(found, movement),
+        spread.noise(found),
+        *spread.budget(found),
+    ]
+    return Report(
+        name=name,
+        title=title,
+        period=span(period),
+        previous=span(found.before),
+        parameters=found.asked.told("top", "budget"),
+        headline=figures(found, movement),
+        sections=made,
+        quality=quality_figures(found.quality),
+        notes=notes(found),
+        definitions=list(DEFINITIONS),
+    )

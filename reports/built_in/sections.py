@@ -1,0 +1,191 @@
+"""What changed, which issues moved, and the top culprits."""
+
+import pandas as pd
+
+from reports import frames
+from reports.aggregations import aggregation
+from reports.aggregations.issue_movement import GONE_QUIET, NEW, RECURRING, REGRESSED, RETURNED
+from reports.built_in.gathered import Gathered, recent
+from reports.built_in.saying import are, counted, named, only, percent, section, sentence
+from reports.counting import totals
+from reports.filters import Filters
+from reports.grouping import grouped
+from reports.period import Period
+from reports.reading import Reader
+from reports.report import Chart, Column, Section
+
+CHANGES = 10
+QUIET = 10
+SPARK_DAYS = 14
+BY_CULPRIT = ("project", "culprit")
+TREND = Column("trend", "By day", "sparkline", "Events of each UTC day, up to the last one of the period.")
+
+
+def what_changed(found: Gathered) -> Section:
+    """Tell which culprits explain the change of the total."""
+    wanted = aggregation("contribution")
+    made = wanted.run(
+        now=found.now,
+        before=found.compared_by(*BY_CULPRIT),
+        by=BY_CULPRIT,
+        dispersion=found.dispersion,
+        top=CHANGES,
+    )
+    difference = int(made["difference"].sum())
+    made = made[made["difference"] != 0]
+    said = "there were as many events as before"
+    if difference:
+        said = f"there were {counted(abs(difference), 'event')} {'more' if difference > 0 else 'fewer'} than before"
+        with_it = made[(made["contribution"] > 0) & ~made["is_other"]]
+        if len(with_it):
+            first = with_it.iloc[0]
+            said += (
+                f"; {named(first['culprit'])} of {named(first['project'], 'no project')} "
+                f"alone makes {percent(first['contribution'])} of that"
+            )
+    columns = only(
+        wanted.gives,
+        *("project", "culprit", "events", "previous_events", "difference", "change", "contribution"),
+        *("is_significant", "is_new"),
+    )
+    chart = Chart("bars", "culprit", "difference", mark="is_significant")
+    return section("what_changed", "What changed", sentence(said), made, columns, chart=chart)
+
+
+def moved(found: Gathered) -> pd.DataFrame:
+    """Give what became of each issue."""
+    return aggregation("issue_movement").run(
+        now=found.now,
+        before=found.then,
+        recent=recent(found),
+        issues=found.issues,
+        start=found.period.start,
+        end=found.period.end,
+    )
+
+
+def new_and_regressed(movement: pd.DataFrame, top: int) -> Section:
+    """Tell which issues are new, or came back."""
+    count = {word: int((movement["movement"] == word).sum()) for word in (NEW, REGRESSED, RETURNED, RECURRING)}
+    said = (
+        f"{counted(count[NEW], 'issue')} {are(count[NEW])} new, {counted(count[REGRESSED], 'issue')} regressed, "
+        f"{counted(count[RETURNED], 'issue')} returned and {counted(count[RECURRING], 'issue')} went on"
+    )
+    shown = movement[movement["movement"].isin([NEW, REGRESSED, RETURNED])]
+    columns = only(
+        aggregation("issue_movement").gives,
+        *("movement", "project", "issue_id", "title", "culprit", "level", "events", "first_seen_at", "last_seen_at"),
+        *("age_days", "first_release"),
+    )
+    return section("new_and_regressed", "New and regressed issues", sentence(said), shown, columns, top=top)
+
+
+def gone_quiet(movement: pd.DataFrame) -> Section:
+    """Tell which issues had events before and have none now: perhaps they are mended."""
+    shown = movement[movement["movement"] == GONE_QUIET]
+    said = f"{counted(len(shown), 'issue')} had events before and {'has' if len(shown) < 2 else 'have'} none now"
+    columns = only(
+        aggregation("issue_movement").gives,
+        *("project", "issue_id", "title", "culprit", "level", "previous_events", "last_seen_at", "age_days"),
+    )
+    return section("gone_quiet", "Gone quiet", sentence(said), shown, columns, top=QUIET)
+
+
+def top_culprits(found: Gathered) -> Section:
+    """Tell the most frequent culprits, each with its days, and the others in one row."""
+    period, top = found.period, found.asked.top
+    now = found.now
+    before = kept(found.compared_by(*BY_CULPRIT), now, BY_CULPRIT)
+    wanted = aggregation("by_culprit")
+    made = wanted.run(now=now, before=before, hours=period.hours, dispersion=found.dispersion, top=top)
+    concentrated = aggregation("concentration").run(now=now, by=BY_CULPRIT)
+    said = "no event occurred"
+    if len(concentrated):
+        row = concentrated.iloc[0]
+        makes = "makes" if row["vital_groups"] == 1 else "make"
+        said = f"{row['vital_groups']:,.0f} of {counted(row['groups'], 'culprit')} {makes} 80 % of the events"
+    named_ones = made[~made["is_other"]]
+    filters = found.asked.filters._replace(culprit=tuple(dict.fromkeys(named_ones["culprit"])))
+    made = made.assign(
+        users=_users(made, period, filters, found.reader), trend=_trend(made, period, filters, found.reader)
+    )
+    columns = only(
+        (*wanted.gives, TREND),
+        *("project", "culprit", "trend", "events", "users", "share", "previous_events", "change", "is_significant"),
+        *("is_new", "first_seen_at", "last_seen_at"),
+    )
+    chart = Chart("bars", "culprit", "events", mark="is_new")
+    return section("top_culprits", "Top culprits", sentence(said), made, columns, chart=chart)
+
+
+def kept(before: pd.DataFrame, now: pd.DataFrame, by: tuple[str, ...]) -> pd.DataFrame:
+    """Leave out what is in no group of now."""
+    groups = grouped(by, now, before)
+    return before[pd.Series(groups.numbers[1]).isin(groups.numbers[0]).to_numpy()]
+
+
+def by_project(found: Gathered) -> Section:
+    """Tell the events of each project."""
+    wanted = aggregation("by_project")
+    made = wanted.run(
+        now=found.now,
+        before=found.compared_by("project"),
+        hours=found.period.hours,
+        dispersion=found.dispersion,
+        top=found.asked.top,
+    )
+    told = made[["project"]].merge(found.users, on="project", how="left")["users"].astype("Int64")
+    made = made.assign(users=told)
+    named_ones = made[(made["events"] > 0) & ~made["is_other"]]
+    said = "no project had an event"
+    if len(named_ones):
+        first = named_ones.iloc[0]
+        count = int(made.loc[made["events"] > 0, "groups"].sum())
+        said = (
+            f"{named(first['project'], 'no project')} has {percent(first['share'])} of the events of "
+            f"{counted(count, 'project')}"
+        )
+    columns = only(
+        wanted.gives,
+        *("project", "events", "users", "events_per_hour", "share", "previous_events", "change", "is_significant"),
+        *("first_seen_at", "last_seen_at"),
+    )
+    chart = Chart("bars", "project", "events")
+    return section("projects", "Projects", sentence(said), made, columns, chart=chart)
+
+
+def total(frame: pd.DataFrame, before: pd.DataFrame) -> tuple[int, int]:
+    """Give the events of both periods."""
+    made = totals(frame, before, ("project",))
+    return int(made["events"].sum()), int(made["previous_events"].sum())
+
+
+def _users(made: pd.DataFrame, period: Period, filters: Filters, reader: Reader) -> pd.Series:
+    if not filters.culprit:
+        return made["users"]
+    told = frames.frequency(period, BY_CULPRIT, filters, reader)[[*BY_CULPRIT, "users"]]
+    found = made[[*BY_CULPRIT]].merge(told, on=list(BY_CULPRIT), how="left", sort=False)["users"].astype("Int64")
+    return found.mask(made["is_other"].to_numpy())
+
+
+def _trend(made: pd.DataFrame, period: Period, filters: Filters, reader: Reader) -> pd.Series:
+    """Give the events of each of the last 14 UTC days, or of those of the period when it is longer."""
+    if not filters.culprit:
+        return pd.Series([None] * len(made), dtype="object")
+    days = max(SPARK_DAYS, round(period.hours / 24))
+    spread = Period(period.end - pd.Timedelta(days=days).to_pytimedelta(), period.end, period.zone, "span")
+    told = frames.culprit_days(spread, filters, reader)
+    axis = [
+        day.date() for day in pd.date_range(spread.start.date(), (period.end - pd.Timedelta(microseconds=1)).date())
+    ]
+    place = {day: number for number, day in enumerate(axis)}
+    lines: dict[tuple[str, str], list[int]] = {}
+    for project, culprit, day, events in zip(
+        told["project"], told["culprit"], told["day"], told["events"], strict=True
+    ):
+        lines.setdefault((project, culprit), [0] * len(axis))[place[day]] += int(events)
+    values = [
+        None if is_other else lines.get((project, culprit))
+        for project, culprit, is_other in zip(made["project"], made["culprit"], made["is_other"], strict=True)
+    ]
+    return pd.Series(values, dtype="object", index=made.index)
