@@ -27,7 +27,7 @@ from models.engine import database_url, engine_for
 from models.errors import ModelsError
 from models.logs import configure
 from models.settings import load_settings
-from reports.cli import ReportsError, schedule_commands
+from reports.cli import ReportsError, report_commands, schedule_commands
 
 if TYPE_CHECKING:
     from ingest.load import Tally
@@ -45,6 +45,7 @@ app.add_typer(models_cli.project, name="project")
 app.add_typer(models_cli.hook, name="hook")
 app.add_typer(cli_users.user, name="user")
 app.add_typer(set_aside_app, name="set-aside")
+app.add_typer(report_commands, name="report")
 app.add_typer(schedule_commands, name="schedule")
 
 

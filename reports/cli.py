@@ -15,10 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from models.errors import ModelsError
 from models.maintain import why
 from models.settings import Settings
+from reports.cli_report import report_commands
 from reports.cli_schedule import schedule_commands
 from reports.errors import ReportsError
 
-__all__ = ["ReportsError", "make_run", "schedule", "schedule_commands"]
+__all__ = ["ReportsError", "make_run", "report_commands", "schedule", "schedule_commands"]
 
 
 def schedule(settings: Settings, should_stop: Callable[[], bool]) -> None:

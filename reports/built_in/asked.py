@@ -7,6 +7,7 @@ from reports.errors import ReportsError
 from reports.filters import Filters, groupings
 
 TOP = 20
+FREQUENT = 1000  # rows of the plain table when none are told
 MOST_TOP = 10_000
 FILTERS = Filters._fields
 KNOWN = (*FILTERS, "by", "top", "budget")
@@ -19,6 +20,7 @@ class Asked(NamedTuple):
     filters: Filters = Filters()
     by: tuple[str, ...] = ("project", "level", "culprit")
     top: int = TOP
+    frequent: int = FREQUENT
     budget: float | None = None
 
     def told(self, *more: str) -> dict[str, Any]:
@@ -41,6 +43,7 @@ def asked(parameters: Mapping[str, Any]) -> Asked:
         Filters(**lists),
         groupings(by if isinstance(by, str) else ",".join(by)),
         int(_number("top", parameters.get("top"), TOP, MOST_TOP)),
+        int(_number("top", parameters.get("top"), FREQUENT, MOST_TOP)),
         _number("budget", parameters["budget"], 0, 1e15) if parameters.get("budget") is not None else None,
     )
 

@@ -17,17 +17,17 @@ PROMISED = ("events", "users", "share", "change", "first_seen_at", "last_seen_at
 
 def make(reader: Reader, period: Period, asked: Asked) -> Report:
     """Make the report; its table has the groupings and what is promised of them, and only groups that have events."""
-    by = words(asked.by)
+    by, top = words(asked.by), asked.frequent
     before = period.previous()
     now = frames.frequency(period, by, asked.filters, reader)
     then = frames.frequency(before, by, asked.filters, reader, counts_users=False)
     wanted = aggregation("frequency")
     made = wanted.run(now=now, before=kept(then, now, by), hours=period.hours, by=by)
     events, was = int(now["events"].sum()), int(then["events"].sum())
-    shown = int(made["events"].head(asked.top).sum())
+    shown = int(made["events"].head(top).sum())
     said = f"{counted(events, 'event')} in {counted(len(made), 'row')} by {', '.join(by)}"
-    if len(made) > asked.top:
-        said += f", of which the first {asked.top:,} have {counted(shown, 'event')}"
+    if len(made) > top:
+        said += f", of which the first {top:,} have {counted(shown, 'event')}"
     chart = Chart("bars", by[-1], "events") if by[-1] != "issue" else None
     z = float(significance(events, was, 1.0, period.hours / before.hours))
     columns = only(wanted.gives, *by, *PROMISED)
@@ -36,7 +36,7 @@ def make(reader: Reader, period: Period, asked: Asked) -> Report:
         title="Frequency",
         period=span(period),
         previous=span(before),
-        parameters=asked.told("by", "top"),
+        parameters={**asked.told("by"), "top": top},
         headline=[
             Figure(
                 "events",
@@ -48,7 +48,7 @@ def make(reader: Reader, period: Period, asked: Asked) -> Report:
             ),
             Figure("events_per_hour", "Rate", round(events / period.hours, 3), "number", "events/h"),
         ],
-        sections=[section("frequency", "Frequency", sentence(said), made, columns, chart=chart, top=asked.top)],
+        sections=[section("frequency", "Frequency", sentence(said), made, columns, chart=chart, top=top)],
         quality=[],
         notes=[] if events else ["No event occurred in the period."],
         definitions=[each for each in DEFINITIONS if each.word in {"event", "issue", "culprit", "users", "change"}],

@@ -42,7 +42,7 @@ def named(words: str, nothing: str = "no culprit") -> str:
 
 def are(count: int) -> str:
     """Give the verb that goes with a number."""
-    return "is" if count == 1 else "are"
+    return "is" if count < 2 else "are"
 
 
 def sentence(text: str) -> str:
