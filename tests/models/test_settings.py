@@ -25,6 +25,8 @@ BAD = [
     ("WORKERS", "65"),
     ("PUBLIC_URL", "errhouse.example.com"),
     ("PUBLIC_URL", "ftp://errhouse.example.com"),
+    ("CONSOLE_USER_HEADER", "two words"),
+    ("CONSOLE_HEADER_ROLE", "root"),
     ("MAX_BODY_BYTES", "20MiB"),
     ("MAX_BODY_BYTES", "100"),
     ("MAX_DECODED_BYTES", "-1"),
