@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import Response
+from sqlalchemy import Connection, Row
 
 from models.schedule_state import schedule_state
 from reports.pages import questions
@@ -14,6 +15,7 @@ from reports.pages.page import Console, Route
 from reports.pages.rendering import changed
 
 DAYS = 14
+MOST_NEW = 8
 
 
 def overview(console: Console, asked: Asked) -> Response:
@@ -32,7 +34,7 @@ def overview(console: Console, asked: Asked) -> Response:
         by_day = connection.execute(questions.BY_DAY, {"since": since}).all()
         counted = connection.execute(questions.USERS, {"since": told["week_ago"].date()}).all()
         newest = connection.execute(questions.NEWEST, {"since": hour - timedelta(hours=48)}).one()
-        lately = connection.execute(questions.LATELY, {"since": told["day_ago"]}).all()
+        lately = _began(connection, told["day_ago"])
     users = {each.project_id: each.users for each in counted}
     counts: defaultdict[tuple[datetime, str], int] = defaultdict(int)
     per_project: defaultdict[int, list[int]] = defaultdict(lambda: [0] * DAYS)
@@ -63,6 +65,14 @@ def overview(console: Console, asked: Asked) -> Response:
         lately=lately,
         **freshness(console, asked.now),
     )
+
+
+def _began(connection: Connection, since: datetime) -> list[Row[Any]]:
+    """Give the issues that began since an instant, most events first: a new group of an old issue is none."""
+    fresh = connection.execute(questions.FRESH, {"since": since}).all()
+    keys = [{"project_id": each.project_id, "issue_id": each.issue_id} for each in fresh]
+    found = [connection.execute(questions.ISSUE, key).one_or_none() for key in keys]
+    return [each for each in found if each is not None and each.first_seen_at >= since][:MOST_NEW]
 
 
 def freshness(console: Console, now: datetime) -> dict[str, Any]:

@@ -52,11 +52,14 @@ NEWEST = text(
     """
 )
 
-# Issues that began or came back lately, most events first.
-LATELY = text(
+# Groups that began lately, as issues; each is then asked of analytics.issues by its key, which all at once takes long.
+FRESH = text(
     """
-    select project_id, project, issue_id, title, culprit, level, status, substatus, events, first_seen_at, last_seen_at
-    from analytics.issues where first_seen_at >= :since order by events desc, issue_id limit 8
+    select r.project_id, g.public_issue_id as issue_id, sum(r.event_count)::bigint as events
+    from warehouse.rollup_group r
+    join warehouse.dim_group g on g.project_id = r.project_id and g.group_key = r.group_key
+    where r.first_at >= :since
+    group by 1, 2 order by 3 desc, 2 limit 16
     """
 )
 

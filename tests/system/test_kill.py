@@ -70,7 +70,7 @@ def test_what_was_acknowledged_is_loaded_after_the_supervisor_was_killed(tmp_pat
         with sending(server, database_url, "supervisor") as report:
             until(lambda: len(report.acknowledged) > 600, BACK_SECONDS, "events are acknowledged")
             children = server.children()
-            assert len(children) == 3
+            assert len(children) == 4
             server.process.kill()
             server.process.wait()
             _, left = psutil.wait_procs(children, BACK_SECONDS)
