@@ -12,7 +12,7 @@ BAR = 10
 GAP = 1.6
 MOST_TICKS = 5
 MOST_NAMED = 8  # all of them, where there are so few
-_STEPS = (1, 2, 2.5, 5, 10)
+_STEPS = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
 
 
 class Bar(NamedTuple):
