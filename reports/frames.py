@@ -32,104 +32,97 @@ GROUPED_BY = {
     "issue": "issue_id",
 }
 
-# Events of a period: whole days from the rollup, what is before and after them from the events themselves.
-OCCURRED = """
+# Whole days, from the rollup; the rest of a period, from the events themselves.
+DAYS = """
     select project_id, project, issue_id, culprit, level, environment, release, events, weighted_events,
         unhandled_events, first_seen_at, last_seen_at, user_sketch
     from analytics.issues_daily where day >= :first_day and day < :end_day
-    union all
+"""
+REST = """
     select project_id, project, issue_id, culprit, level, environment, release, 1, sample_weight,
         case when handled then 0 when not handled then 1 else 0 end, occurred_at, occurred_at, user_sketch
     from analytics.events
-    where (occurred_at >= :head_from and occurred_at < :head_to)
-        or (occurred_at >= :tail_from and occurred_at < :tail_to)
+    where ((occurred_at >= :head_from and occurred_at < :head_to)
+        or (occurred_at >= :tail_from and occurred_at < :tail_to))
 """
-WANTED = """
-    (cardinality(:project::text[]) = 0 or project = any(:project) or project_id::text = any(:project))
-    and (cardinality(:environment::text[]) = 0 or coalesce(environment, '') = any(:environment))
-    and (cardinality(:level::text[]) = 0 or level = any(:level))
-"""
-WANTED_FINE = f"""
-    {WANTED}
-    and (cardinality(:culprit::text[]) = 0 or culprit = any(:culprit))
-    and (cardinality(:release::text[]) = 0 or coalesce(release, '') = any(:release))
-    and (cardinality(:issue::text[]) = 0 or issue_id::text = any(:issue))
-"""
-HOURS = f"""
+WANTED = {
+    "project": "(project = any(:project) or project_id::text = any(:project))",
+    "environment": "coalesce(environment, '') = any(:environment)",
+    "level": "level = any(:level)",
+    "culprit": "culprit = any(:culprit)",
+    "release": "coalesce(release, '') = any(:release)",
+    "issue": "issue_id::text = any(:issue)",
+}
+"""What a filter asks for; one that wants all is left out, so that names nobody asks for are not joined."""
+
+HOURS = """
     select project_id, project, hour, level, coalesce(environment, '') as environment, events, weighted_events,
         unhandled_events
-    from analytics.errors_hourly where hour >= :start and hour < :end and {WANTED}
-"""  # noqa: S608 - parts are ours
+    from analytics.errors_hourly where hour >= :start and hour < :end {wanted}
+"""
 # Hours of issues, as long as they are kept; several groups may be one issue.
 ISSUE_HOURS = """
     select project, issue_id, hour, sum(events)::bigint as events
     from analytics.issues_hourly
-    where hour >= :start and hour < :end
-        and (cardinality(:project::text[]) = 0 or project = any(:project) or project_id::text = any(:project))
-        and (cardinality(:issue::text[]) = 0 or issue_id::text = any(:issue))
+    where hour >= :start and hour < :end {wanted}
     group by project_id, project, issue_id, hour
 """
 # Hours of a period by level, and hours before it by project alone: what spikes, rhythm and levels are told from.
-HISTORY = f"""
+HISTORY = """
     select project, hour, case when hour >= :middle then level else '' end as level, '' as environment,
         sum(events)::bigint as events, 0::float8 as weighted_events, 0::bigint as unhandled_events
-    from analytics.errors_hourly where hour >= :start and hour < :end and {WANTED}
-    group by 1, 2, 3 order by 1, 2, 3
-"""  # noqa: S608 - parts are ours
+    from analytics.errors_hourly where hour >= :start and hour < :end {wanted}
+    group by 1, 2, 3
+"""
 # The same of what no hourly rollup knows, from the events themselves.
-HISTORY_FINE = f"""
+HISTORY_FINE = """
     select project, date_trunc('hour', occurred_at, 'UTC') as hour,
         case when occurred_at >= :middle then level else '' end as level, '' as environment,
         count(*) as events, 0::float8 as weighted_events, 0::bigint as unhandled_events
-    from analytics.events where occurred_at >= :start and occurred_at < :end and {WANTED_FINE}
-    group by 1, 2, 3 order by 1, 2, 3
-"""  # noqa: S608 - parts are ours
-CULPRIT_DAYS = f"""
+    from analytics.events where occurred_at >= :start and occurred_at < :end {wanted}
+    group by 1, 2, 3
+"""
+CULPRIT_DAYS = """
     select project, culprit, day, sum(events)::bigint as events
-    from analytics.issues_daily where day >= :first_day and day < :end_day and {WANTED_FINE}
+    from analytics.issues_daily where day >= :first_day and day < :end_day {wanted}
     group by project_id, project, culprit, day
-"""  # noqa: S608 - parts are ours
+"""
 # Users of whole days from the rollup that counts nothing else, of the rest from the events.
-USERS = f"""
+USERS = """
     select project, analytics.users(user_sketch) as users from (
         select project_id, project, user_sketch from analytics.users_affected_daily
-        where day >= :first_day and day < :end_day
-            and (cardinality(:project::text[]) = 0 or project = any(:project) or project_id::text = any(:project))
+        where day >= :first_day and day < :end_day {wanted}
         union all
         select project_id, project, user_sketch from analytics.events
         where ((occurred_at >= :head_from and occurred_at < :head_to)
-            or (occurred_at >= :tail_from and occurred_at < :tail_to)) and {WANTED_FINE}
+            or (occurred_at >= :tail_from and occurred_at < :tail_to)) {wanted}
     ) met group by project_id, project order by project
-"""  # noqa: S608 - parts are ours
+"""
 RELEASES = """
     select project_id, project, release, dist, package, version, version_sort, events, weighted_events,
         unhandled_events, users, first_seen_at, last_seen_at
-    from analytics.releases
-    where (cardinality(:project::text[]) = 0 or project = any(:project) or project_id::text = any(:project))
-        and (cardinality(:release::text[]) = 0 or release = any(:release))
+    from analytics.releases where true {wanted}
 """
 # Hours of releases, from the events themselves: no rollup keeps both.
-RELEASE_HOURS = f"""
+RELEASE_HOURS = """
     select project, release, issue_id, date_trunc('hour', occurred_at, 'UTC') as hour, count(*) as events
     from analytics.events
-    where occurred_at >= :start and occurred_at < :end and release is not null and {WANTED_FINE}
+    where occurred_at >= :start and occurred_at < :end and release is not null {wanted}
     group by project_id, project, release, issue_id, hour
-"""  # noqa: S608 - parts are ours
-RELEASE_DAYS = f"""
+"""
+RELEASE_DAYS = """
     select project, coalesce(release, '') as release, day, sum(events)::bigint as events
-    from analytics.issues_daily where day >= :first_day and day < :end_day and {WANTED_FINE}
+    from analytics.issues_daily where day >= :first_day and day < :end_day {wanted}
     group by project_id, project, coalesce(release, ''), day
-"""  # noqa: S608 - parts are ours
+"""
 ISSUES = """
     select project_id, project, issue_id, title, culprit, level, status, substatus, priority, events, users,
         first_seen_at, last_seen_at, first_release, last_release, resolved_at
     from analytics.issues
-    where last_seen_at >= :since
-        and (cardinality(:project::text[]) = 0 or project = any(:project) or project_id::text = any(:project))
+    where last_seen_at >= :since {wanted}
 """
 QUALITY = """
-    select * from analytics.data_quality where day >= :first_day and day < :end_day
-        and (cardinality(:project::text[]) = 0 or project = any(:project) or project_id::text = any(:project))
+    select * from analytics.data_quality where day >= :first_day and day < :end_day {wanted}
 """
 
 
@@ -174,15 +167,17 @@ def frequency(
     columns = ", ".join(f"{GROUPED_BY[name]} as {name}" for name in names)
     positions = ", ".join(str(number + 1) for number in range(len(names)))
     users = "analytics.users(user_sketch)" if counts_users else "0::bigint"
+    days = cut(_period(period))
+    has_rest = days.head_from < days.head_to or days.tail_from < days.tail_to
     sql = f"""
         select {columns}, sum(events)::bigint as events, sum(weighted_events)::float8 as weighted_events,
             sum(unhandled_events)::bigint as unhandled_events, {users} as users,
             min(first_seen_at) as first_seen_at, max(last_seen_at) as last_seen_at
-        from ({OCCURRED}) occurred where {WANTED_FINE}
+        from ({DAYS}{" union all " + REST if has_rest else ""}) occurred where true {{wanted}}
         group by {positions} order by events desc, {positions}
     """  # noqa: S608 - words of a fixed list
     with _reader(reader) as open_reader:
-        return open_reader.read(sql, **cut(_period(period))._asdict(), **filters.told())
+        return open_reader.read(_narrowed(sql, filters), **days._asdict(), **filters.told())
 
 
 def hours(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
@@ -194,9 +189,9 @@ def hours(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | 
     """
     chosen = _period(period)
     start = chosen.start.replace(minute=0, second=0, microsecond=0)
-    told = {name: value for name, value in filters.told().items() if name in {"project", "environment", "level"}}
+    sql = _narrowed(HOURS, filters, "project", "environment", "level")
     with _reader(reader) as open_reader:
-        return open_reader.read(HOURS, start=start, end=chosen.end, **told)
+        return open_reader.read(sql, start=start, end=chosen.end, **filters.told())
 
 
 def history(period: Period, since: datetime, filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
@@ -206,13 +201,10 @@ def history(period: Period, since: datetime, filters: Filters = ALL, reader: Rea
     Gives: columns of reports.aggregation.HOURS; environment is "", and so is level before the period.
     """
     first, middle = (each.replace(minute=0, second=0, microsecond=0) for each in (since, period.start))
-    told = filters.told()
-    is_fine = any(told[name] for name in ("culprit", "release", "issue"))
-    if not is_fine:
-        told = {name: value for name, value in told.items() if name in {"project", "environment", "level"}}
+    is_fine = any((filters.culprit, filters.release, filters.issue))
+    sql = _narrowed(HISTORY_FINE, filters) if is_fine else _narrowed(HISTORY, filters)
     with _reader(reader) as open_reader:
-        sql = HISTORY_FINE if is_fine else HISTORY
-        return open_reader.read(sql, start=first, middle=middle, end=period.end, **told)
+        return open_reader.read(sql, start=first, middle=middle, end=period.end, **filters.told())
 
 
 def culprit_days(period: Period, filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
@@ -222,7 +214,7 @@ def culprit_days(period: Period, filters: Filters = ALL, reader: Reader | None =
     Gives: project, culprit (str), day (date), events (int64).
     """
     with _reader(reader) as open_reader:
-        return open_reader.read(CULPRIT_DAYS, **_days(period), **filters.told())
+        return open_reader.read(_narrowed(CULPRIT_DAYS, filters), **_days(period), **filters.told())
 
 
 def users(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
@@ -235,7 +227,7 @@ def users(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | 
     if any(value for name, value in told.items() if name != "project"):
         return frequency(period, ("project",), filters, reader)[["project", "users"]]
     with _reader(reader) as open_reader:
-        return open_reader.read(USERS, **cut(_period(period))._asdict(), **told)
+        return open_reader.read(_narrowed(USERS, filters), **cut(_period(period))._asdict(), **told)
 
 
 def issues(since: datetime, filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
@@ -246,7 +238,7 @@ def issues(since: datetime, filters: Filters = ALL, reader: Reader | None = None
            first_release, last_release (str, missing when not told), first_seen_at, last_seen_at, resolved_at (UTC).
     """
     with _reader(reader) as open_reader:
-        return open_reader.read(ISSUES, since=since, project=filters.told()["project"])
+        return open_reader.read(_narrowed(ISSUES, filters, "project"), since=since, **filters.told())
 
 
 def issue_hours(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
@@ -257,9 +249,9 @@ def issue_hours(period: Period | str = "7d", filters: Filters = ALL, reader: Rea
     """
     chosen = _period(period)
     start = chosen.start.replace(minute=0, second=0, microsecond=0)
-    told = {name: value for name, value in filters.told().items() if name in {"project", "issue"}}
+    sql = _narrowed(ISSUE_HOURS, filters, "project", "issue")
     with _reader(reader) as open_reader:
-        return open_reader.read(ISSUE_HOURS, start=start, end=chosen.end, **told)
+        return open_reader.read(sql, start=start, end=chosen.end, **filters.told())
 
 
 def releases(filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
@@ -268,9 +260,8 @@ def releases(filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFra
 
     Gives: columns of `analytics.releases`, dist, package and version_sort missing where there is none.
     """
-    told = {name: value for name, value in filters.told().items() if name in {"project", "release"}}
     with _reader(reader) as open_reader:
-        return open_reader.read(RELEASES, **told)
+        return open_reader.read(_narrowed(RELEASES, filters, "project", "release"), **filters.told())
 
 
 def release_hours(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
@@ -281,7 +272,7 @@ def release_hours(period: Period | str = "7d", filters: Filters = ALL, reader: R
     """
     chosen = _period(period)
     with _reader(reader) as open_reader:
-        return open_reader.read(RELEASE_HOURS, start=chosen.start, end=chosen.end, **filters.told())
+        return open_reader.read(_narrowed(RELEASE_HOURS, filters), start=chosen.start, end=chosen.end, **filters.told())
 
 
 def release_days(period: Period | str = "30d", filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
@@ -291,13 +282,19 @@ def release_days(period: Period | str = "30d", filters: Filters = ALL, reader: R
     Gives: project, release (str, "" for none), day (date), events (int64).
     """
     with _reader(reader) as open_reader:
-        return open_reader.read(RELEASE_DAYS, **_days(_period(period)), **filters.told())
+        return open_reader.read(_narrowed(RELEASE_DAYS, filters), **_days(_period(period)), **filters.told())
 
 
 def quality(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
     """Give `analytics.data_quality` for the UTC days that a period touches."""
     with _reader(reader) as open_reader:
-        return open_reader.read(QUALITY, **_days(_period(period)), project=filters.told()["project"])
+        return open_reader.read(_narrowed(QUALITY, filters, "project"), **_days(_period(period)), **filters.told())
+
+
+def _narrowed(sql: str, filters: Filters, *names: str) -> str:
+    """Put into a question the filters that want something, of those named; of all when none is."""
+    told = filters._asdict()
+    return sql.format(wanted="".join(f" and {WANTED[name]}" for name in names or WANTED if told[name]))
 
 
 def _days(period: Period) -> dict[str, date]:

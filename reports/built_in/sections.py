@@ -105,7 +105,9 @@ def top_culprits(found: Gathered) -> Section:
         makes = "makes" if row["vital_groups"] == 1 else "make"
         said = f"{row['vital_groups']:,.0f} of {counted(row['groups'], 'culprit')} {makes} 80 % of the events"
     named_ones = made[~made["is_other"]]
-    filters = found.asked.filters._replace(culprit=tuple(dict.fromkeys(named_ones["culprit"])))
+    filters = found.asked.filters._replace(
+        project=tuple(dict.fromkeys(named_ones["project"])), culprit=tuple(dict.fromkeys(named_ones["culprit"]))
+    )
     made = made.assign(
         users=_users(made, period, filters, found.reader), trend=_trend(made, period, filters, found.reader)
     )

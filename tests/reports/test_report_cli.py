@@ -12,6 +12,7 @@ from uuid import UUID
 import pyarrow.parquet
 import pytest
 
+from reports import frames
 from reports.built_in import REPORTS, make
 from reports.errors import ReportsError
 from reports.period import Period, calendar
@@ -171,3 +172,13 @@ def test_parameters_of_a_schedule_are_read_as_those_of_the_command(database_url:
     assert found.section("budget").table.rows
     with pytest.raises(ReportsError, match="A report has no parameter colour"):
         made(database_url, "weekly", colour="red")
+
+
+def test_a_frame_is_had_in_one_line_by_an_analyst(
+    database_url: str, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(database_url, one())
+    with roles.login(database_url, "analyst", superuser=postgres_url) as url:
+        monkeypatch.setenv("ERRHOUSE_DATABASE_URL", url)
+        found = frames.frequency("3650d", by="project,culprit")
+    assert found[["culprit", "events"]].to_numpy().tolist() == [["/checkout", 1]]

@@ -1,0 +1,82 @@
+"""
+What a report of many events takes: time and memory of the command, in a process of its own.
+
+Takes the warehouse that bench_warehouse has built (`--data FOLDER` there), and prints one JSON line a figure. The
+first run of each is not counted. Asserts nothing.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from models import embedded, migrate
+from tests.bench.bench_ingest import told
+
+WEEK = "2026-W46"
+REPORTS = (
+    ("weekly", "json"),
+    ("weekly", "html"),
+    ("daily", "json"),
+    ("health", "json"),
+    ("frequency", "json"),
+)
+COMMAND = "from ingest.cli import main; main()"
+MEASURED = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def main() -> None:
+    """Run it."""
+    options = argparse.ArgumentParser()
+    options.add_argument("--data", type=Path, required=True, help="the folder that bench_warehouse was given")
+    options.add_argument("--times", type=int, nargs="*", default=[1, 10], help="which of its parts")
+    options.add_argument("--repeat", type=int, default=5)
+    chosen = options.parse_args()
+    for times in chosen.times:
+        if (chosen.data / f"times-{times}" / "built").exists():
+            with embedded.running(chosen.data / f"times-{times}") as url:
+                migrate.upgrade(url)
+                for name, form in REPORTS:
+                    measured(url, times, name, form, chosen.repeat)
+
+
+def measured(url: str, times: int, name: str, form: str, repeat: int) -> None:
+    """Make a report some times, and tell the middle and the worst."""
+    period = "2026-11-11" if name == "daily" else WEEK
+    with tempfile.TemporaryDirectory() as home:
+        environment = {**os.environ, "ERRHOUSE_DATABASE_URL": url, "ERRHOUSE_DATA_DIR": home}
+        command = [sys.executable, "-c", COMMAND, "report", "run", name, "--period", period, "--format", form]
+        took, memory = [], 0
+        for _ in range(repeat + 1):
+            begun = time.perf_counter()
+            done = subprocess.run(
+                [sys.executable, "-c", MEASURED, *command], env=environment, capture_output=True, text=True, check=True
+            )
+            took.append(time.perf_counter() - begun)
+            code, used = done.stdout.split()
+            if code != "0":
+                raise SystemExit(done.stderr)
+            memory = max(memory, int(used) * (1 if sys.platform == "darwin" else 1024))
+    took = sorted(took[1:])
+    told(
+        "report",
+        report=name,
+        format=form,
+        times=times,
+        p50_seconds=round(took[len(took) // 2], 2),
+        worst_seconds=round(took[-1], 2),
+        peak_mb=round(memory / 1e6),
+    )
+
+
+if __name__ == "__main__":
+    main()
