@@ -6,7 +6,7 @@ goes on; only the rows that come out different are then changed, with the projec
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -16,6 +16,7 @@ from ingest.batch import KnownDimensions, insert_dimensions, marks
 from ingest.errors import MalformedPayload
 from ingest.rows import FACT_COLUMNS, Row
 from ingest.stored_event import CORRECTED, StoredEvent, row_again
+from models.clock import midnight
 from models.corrections import ALL_IS_FETCHED, correcting, hold_patiently
 from models.payloads import Codebook
 from models.rebuild import rebuild
@@ -150,7 +151,7 @@ def renormalize(
 def _day(
     connection: Connection, day: date, at: datetime, group_hour_days: int, project_id: int | None, *, is_dry: bool
 ) -> Day:
-    since = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    since = midnight(day)
     told: dict[str, object] = {"since": since, "until": since + timedelta(days=1)}
     for statement in MAKE_TABLES:
         connection.execute(statement)

@@ -5,7 +5,7 @@ Sorted by instant, then event id, so that a file that is written again can be re
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from models.archive_files import PAYLOAD, ArchiveError, Manifest, State, columns_of_file, id_sum, manifest
 from models.archive_writer import Writer
+from models.clock import midnight
 from models.partitions import Leaf
 from models.payloads import Codebook
 from models.views.events import EVENTS
@@ -136,7 +137,7 @@ def touched(connection: Connection, days: Leaf) -> tuple[int, datetime | None, i
 
 def window(days: Leaf) -> dict[str, datetime]:
     """Give the instants between which these days lie."""
-    since, until = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days)
+    since, until = (midnight(day) for day in days)
     return {"since": since, "until": until}
 
 

@@ -9,7 +9,6 @@ stay.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
-from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
@@ -22,6 +21,7 @@ from models.leaves import ATTEMPTS, FIRST_PAUSE_SECONDS, LOCK_SECONDS, ODD_TIMES
 from models.ownership import as_owner
 from models.partitions import Leaf
 from models.rebuild import PROJECTS
+from models.removals import note
 from models.turns import take_turns
 
 ONE_DAY = timedelta(days=1)
@@ -36,13 +36,6 @@ PAYLOADS = text(
     """
     select project_id, (occurred_at at time zone 'UTC')::date as day, count(*) as payload_count
     from warehouse.event_payload where occurred_at >= :since and occurred_at < :until group by 1, 2
-    """
-)
-NOTE = text(
-    """
-    insert into warehouse.removal
-        (removal_id, removed_at, reason, project_id, first_on, end_on, event_count, payload_count)
-    values (:removal_id, :at, 'archive', :project_id, :day, :end, :event_count, :payload_count)
     """
 )
 # The very events of a part of a file, with all that hangs on them; what came since is none of them.
@@ -228,6 +221,5 @@ def _agree(connection: Connection, days: Leaf, held: Iterable[Archived], project
 
 
 def _note(connection: Connection, each: Archived, payload_count: int, at: datetime) -> None:
-    told = {"removal_id": uuid4(), "at": at, "project_id": each.project_id, "day": each.day, "end": each.day + ONE_DAY}
-    told |= {"event_count": each.manifest.state.event_count, "payload_count": payload_count}
-    connection.execute(NOTE, told)
+    counts = (each.manifest.state.event_count, payload_count)
+    note(connection, "archive", each.project_id, (each.day, each.day + ONE_DAY), counts, at)

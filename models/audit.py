@@ -5,7 +5,7 @@ Everything is read of one snapshot, for events are loaded meanwhile. A rollup is
 that are not folded yet.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, TextClause, text
@@ -22,6 +22,7 @@ from models.audit_sql import (
     RELEASES_UNLIKE,
     TALLIES_UNLIKE,
 )
+from models.clock import midnight
 from models.errors import ModelsError
 from models.leaves import detached
 
@@ -148,8 +149,8 @@ def bounds(first: date | None, last: date | None) -> dict[str, object]:
     return {
         "first": first or "-infinity",
         "end": end or "infinity",
-        "since": _midnight(first) if first else "-infinity",
-        "until": _midnight(end) if end else "infinity",
+        "since": midnight(first) if first else "-infinity",
+        "until": midnight(end) if end else "infinity",
     }
 
 
@@ -206,7 +207,3 @@ def _differences(connection: Connection, statement: TextClause, told: dict[str, 
 
 def _rows(connection: Connection, statement: TextClause, told: dict[str, object]) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in connection.execute(statement, told)]
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

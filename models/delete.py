@@ -5,14 +5,16 @@ The removal is noted, so that the audit adds up. An event that is sent again aft
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
+from models.clock import midnight
 from models.corrections import correcting
 from models.rebuild import hold, rebuild
+from models.removals import note
 
 # Events by their ids, or those of an issue's groups; one of the two lists is empty.
 _ASKED = """
@@ -48,13 +50,6 @@ DELETED = text(
     )
     select (select count(*) from event_gone), (select count(*) from payload_gone)
     """  # noqa: S608 - parts are ours
-)
-NOTE = text(
-    """
-    insert into warehouse.removal
-        (removal_id, removed_at, reason, project_id, first_on, end_on, event_count, payload_count)
-    values (:removal_id, :at, 'delete', :project_id, :day, :end, :event_count, :payload_count)
-    """
 )
 
 
@@ -107,14 +102,12 @@ def delete(engine: Engine, asked: Asked, at: datetime, group_hour_days: int) -> 
 
 
 def _delete_day(engine: Engine, asked: Asked, day: date, at: datetime, group_hour_days: int) -> DayOfEvents:
-    since = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    since = midnight(day)
     with engine.begin() as connection:
         hold(connection, [asked.project_id])
         window = {"since": since, "until": since + timedelta(days=1)}
         events, payloads = connection.execute(DELETED, {**asked.told(), **window}).one()
         if events:
-            noted = {"removal_id": uuid4(), "at": at, "project_id": asked.project_id, "day": day}
-            noted |= {"end": day + timedelta(days=1), "event_count": events, "payload_count": payloads}
-            connection.execute(NOTE, noted)
+            note(connection, "delete", asked.project_id, (day, day + timedelta(days=1)), (events, payloads), at)
         rebuild(connection, day, at.date(), group_hour_days, [asked.project_id])
     return DayOfEvents(day, events, payloads)

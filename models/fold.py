@@ -5,11 +5,12 @@ Until then the views add deltas and rollups up, so folding changes no number: it
 name the batches they move, for a batch is visible as a whole or not at all.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
+from models.clock import midnight
 from models.ownership import as_owner
 from models.partitions import GROUP_HOURS, ROLLUPS, ensure
 from models.rollup import SKETCH_USERS
@@ -208,7 +209,7 @@ def fold_batches(
     told = {"batches": batches}
     days = list(connection.execute(DAYS, told).scalars())
     first = today - timedelta(days=group_hour_days)
-    since = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    since = midnight(first)
     connection.execute(JOIN_BY_HASH)
     ensure(connection, ROLLUPS, days)
     ensure(connection, (GROUP_HOURS,), [day for day in days if day >= first])

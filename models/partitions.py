@@ -6,13 +6,14 @@ take over. There is no DEFAULT partition: one would hold rows that block the mak
 """
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, text
 
 from models.base import WAREHOUSE
+from models.clock import midnight
 from models.ownership import as_owner
 
 PARTITION_LOCK = 0x65727268706172  # "errhpar": one maker of partitions at a time
@@ -155,7 +156,7 @@ def _make(connection: Connection, parent: Parent, leaf: Leaf) -> None:
     """
     name = f"{WAREHOUSE}.{parent.name}_p{leaf.first:%Y_%m_%d}"
     put_aside(connection, name)
-    first, end = _midnight(leaf.first), _midnight(leaf.end)
+    first, end = midnight(leaf.first).isoformat(), midnight(leaf.end).isoformat()
     inside = f"{parent.column} >= '{first}' and {parent.column} < '{end}'"
     run = connection.exec_driver_sql
     run(f"create table {name} (like {WAREHOUSE}.{parent.name} including all)")
@@ -181,7 +182,3 @@ def put_aside(connection: Connection, name: str) -> None:
     """
     other = f"{name.rpartition('.')[2]}_detached_{uuid4().hex[:8]}"
     connection.exec_driver_sql(f"alter table if exists {name} rename to {other}")
-
-
-def _midnight(day: date) -> str:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC).isoformat()

@@ -5,13 +5,14 @@ It is trained on one half of a sample and judged by the other; only one that sav
 maintain` calls `train`. No dictionary is ever removed here: payloads that need it may be anywhere.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 import zstandard
 from sqlalchemy import Connection, Engine, insert, text
 
 from models.bookkeeping import PayloadDictionary
+from models.clock import midnight
 from models.partitions import leaves
 from models.payload_samples import faceless
 from models.payloads import Codebook, UnknownCodec
@@ -105,7 +106,7 @@ def _sample(connection: Connection, book: Codebook) -> list[bytes]:
     """Read some payloads of each project, from the newest partitions that have any."""
     there: list[dict[str, object]] = []
     for leaf in reversed(leaves(connection, "event_payload")):
-        days = {"since": _midnight(leaf.first), "until": _midnight(leaf.end)}
+        days = {"since": midnight(leaf.first), "until": midnight(leaf.end)}
         if project_ids := list(connection.execute(READ_PROJECTS, days).scalars()):
             there.append({**days, "project_ids": project_ids})
         if len(there) == LEAVES:
@@ -137,7 +138,3 @@ def _of_leaf(connection: Connection, book: Codebook, asked: dict[str, object], m
     if len(bodies) < len(rows):
         log.warning("payloads cannot be read, so they are no samples", payloads=len(rows) - len(bodies))
     return bodies
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, text
 
+from models.clock import midnight
 from models.errors import ModelsError
 from models.leaves import LOCK_SECONDS
-from models.retention import EVENTS, PAYLOADS, first_day, note
+from models.removals import note
+from models.retention import EVENTS, PAYLOADS, first_day
 from models.settings import Settings
 from models.turns import take_turns
 
@@ -150,7 +152,7 @@ def remove_of_projects(engine: Engine, at: datetime) -> str:
 
 def _remove_of_project(engine: Engine, kind: str, project_id: int, first: date, at: datetime) -> tuple[int, int]:
     oldest, gone = (OLDEST_EVENT, EVENTS_GONE) if kind == EVENTS else (OLDEST_PAYLOAD, PAYLOADS_GONE)
-    end = _midnight(first)
+    end = midnight(first)
     events = payloads = 0
     last: date | None = None
     while True:
@@ -160,7 +162,7 @@ def _remove_of_project(engine: Engine, kind: str, project_id: int, first: date, 
         if day is None or day == last:
             return events, payloads
         last = day
-        window = {"since": _midnight(day), "until": _midnight(day + timedelta(days=1))}
+        window = {"since": midnight(day), "until": midnight(day + timedelta(days=1))}
         while True:
             with engine.begin() as connection:
                 connection.execute(CAREFULLY, {"lock": f"{LOCK_SECONDS}s"})
@@ -168,7 +170,9 @@ def _remove_of_project(engine: Engine, kind: str, project_id: int, first: date, 
                 told = connection.execute(gone, {"project_id": project_id, "most": CHUNK_ROWS, **window}).one()
                 if any(told):
                     key = f"{kind} {project_id} {day}"
-                    note(connection, key, project_id, (day, day + timedelta(days=1)), (told[0], told[1]), at)
+                    note(
+                        connection, "retention", project_id, (day, day + timedelta(days=1)), (told[0], told[1]), at, key
+                    )
             events, payloads = events + told[0], payloads + told[1]
             if not any(told):
                 break
@@ -176,7 +180,3 @@ def _remove_of_project(engine: Engine, kind: str, project_id: int, first: date, 
 
 def _listed(ids: Sequence[int]) -> str:
     return ", ".join(str(each) for each in ids)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -5,11 +5,12 @@ One transaction a day: readers see the old numbers or the new ones. Loaders of t
 """
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from uuid import uuid4
 
 from sqlalchemy import Connection, TextClause, text
 
+from models.clock import midnight
 from models.delta import DELTA_COLUMNS, DELTA_GROUP, DELTA_SELECT
 from models.errors import ModelsError
 from models.fold import FOLD_LOCK, LOCK, fold_batches
@@ -133,7 +134,7 @@ def rebuild(
             f"Events of {day} were removed by retention or archived, so its rollups cannot be made again; keep them."
         )
     told["project_ids"] = ids = [each for each in ids if each not in let_go]
-    since = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    since = midnight(day)
     told |= {"since": since, "until": since + timedelta(days=1)}
     groups = _pairs(connection, GROUPS, told)
     releases = _pairs(connection, RELEASES, told)

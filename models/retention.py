@@ -8,30 +8,19 @@ events go; they go by ROLLUP_RETENTION_DAYS, and never before the events that th
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
-from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, Engine, text
 
 from models.leaves import Busy, Detached, Standing, by_itself, drop_detached, keep, let_go, standing
+from models.removals import note
 from models.settings import Settings
 
-REMOVALS = UUID("6d0f9a52-8a0e-4a54-9f1b-0b3f6c2f7d11")
 EVENTS = "fact_event"
 PAYLOADS = "event_payload"
 ROLLUPS = ("rollup_hour", "rollup_day", "rollup_day_culprit")
 GROUP_HOURS = "rollup_hour_group"
 KEPT_OF = {EVENTS: "events", PAYLOADS: "payloads"}
 
-# What goes of one kind and day adds up in one row, whatever number of transactions it takes.
-NOTE = text(
-    """
-    insert into warehouse.removal as r
-        (removal_id, removed_at, reason, project_id, first_on, end_on, event_count, payload_count)
-    values (:removal_id, :removed_at, 'retention', :project_id, :first_on, :end_on, :event_count, :payload_count)
-    on conflict (removal_id) do update set removed_at = excluded.removed_at,
-        event_count = r.event_count + excluded.event_count, payload_count = r.payload_count + excluded.payload_count
-    """
-)
 # Days of users that are older than the rollups kept; a row a project and day.
 USERS_GONE = text("delete from warehouse.rollup_day_user where day < :first")
 
@@ -118,21 +107,8 @@ def remove_users_of_days(engine: Engine, first: date | None) -> str:
 def _note_leaf(connection: Connection, each: Detached, count: int, at: datetime) -> None:
     if each.parent in KEPT_OF and count:
         counts = (count, 0) if each.parent == EVENTS else (0, count)
-        note(connection, f"{each.parent} {each.days.first} {each.days.end}", None, each.days, counts, at)
-
-
-def note(
-    connection: Connection,
-    key: str,
-    project_id: int | None,
-    days: tuple[date, date],
-    counts: tuple[int, int],
-    at: datetime,
-) -> None:
-    """Write down what is removed in this transaction; what has the same key adds up."""
-    told = {"removal_id": uuid5(REMOVALS, key), "removed_at": at, "project_id": project_id}
-    told |= {"first_on": days[0], "end_on": days[1], "event_count": counts[0], "payload_count": counts[1]}
-    connection.execute(NOTE, told)
+        key = f"{each.parent} {each.days.first} {each.days.end}"
+        note(connection, "retention", None, each.days, counts, at, key)
 
 
 def first_day(days: int | None, today: date) -> date | None:

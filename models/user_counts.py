@@ -4,10 +4,11 @@ Distinct users of closed days, counted to the unit: where a sketch is full it on
 A late event makes its rows uncounted again when it is folded, so that the next run counts them anew.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 from sqlalchemy import Engine, text
 
+from models.clock import midnight
 from models.fold import FOLD_LOCK, TRY_LOCK
 from models.rollup import SKETCH_USERS
 
@@ -79,7 +80,7 @@ def count_users(engine: Engine, today: date) -> int:
 
 
 def _count_day(engine: Engine, project_id: int, day: date) -> int:
-    since = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    since = midnight(day)
     told = {"project_id": project_id, "day": day, "since": since, "until": since + timedelta(days=1)}
     with engine.begin() as connection:
         if not connection.execute(TRY_LOCK, {"key": FOLD_LOCK}).scalar():

@@ -10,12 +10,12 @@ exact for any period: whole UTC days come from rollups, the rest of a day from i
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 import pandas as pd
 
-from models.clock import now
+from models.clock import midnight, now
 from models.engine import database_url
 from models.settings import load_settings
 from reports.filters import Filters, groupings
@@ -140,9 +140,9 @@ class Days(NamedTuple):
 def cut(period: Period) -> Days:
     """Cut a period at UTC midnights (pure)."""
     start, end = period.start.astimezone(UTC), period.end.astimezone(UTC)
-    first = _midnight(start.date())
+    first = midnight(start.date())
     first = first if first == start else first + timedelta(days=1)
-    last = _midnight(end.date())
+    last = midnight(end.date())
     if first > last:
         return Days(first.date(), first.date(), start, end, end, end)
     return Days(first.date(), last.date(), start, first, last, end)
@@ -314,7 +314,3 @@ def _reader(given: Reader | None) -> Iterator[Reader]:
         return
     with database_url(load_settings()) as url, reading(url) as opened:
         yield opened
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)

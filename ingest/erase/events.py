@@ -16,6 +16,7 @@ from ingest.erase.descriptions import OwnKeys
 from ingest.erase.person import Person
 from ingest.erase.sketches import replace_days
 from ingest.erase.users import StandIns, sent_again
+from models.clock import midnight
 from models.corrections import ALL_IS_FETCHED, hold_patiently
 from models.partitions import Leaf
 from models.payloads import Codebook
@@ -132,7 +133,7 @@ class Span(NamedTuple):
     @property
     def told(self) -> dict[str, Any]:
         """Give it as the statements take it."""
-        since, until = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (self.first, self.end))
+        since, until = (midnight(day) for day in (self.first, self.end))
         return {"project_id": self.project_id, "since": since, "until": until}
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from sqlalchemy import Connection, text
 
 from ingest.erase.users import StandIns
+from models.clock import midnight
 
 _NEW = """warehouse.users_united(
     case when {stays} then user_sketch else array_remove(user_sketch, cast(:key as bigint)) end,
@@ -62,7 +63,7 @@ def replace_days(
         "project_id": project_id,
         "first": first,
         "end": end,
-        "since": datetime(first.year, first.month, first.day, tzinfo=UTC),
+        "since": midnight(first),
         "until": datetime(end.year, end.month, end.day, tzinfo=UTC),
         "busy": list(busy),
     }

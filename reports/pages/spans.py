@@ -1,8 +1,9 @@
 """Two periods, one after the other, cut at UTC midnights: what rollups tell, and what only the events do (pure)."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from models.clock import midnight
 from reports.period import Period
 
 SHORT = timedelta(days=3)
@@ -13,7 +14,7 @@ def cut(period: Period) -> dict[str, Any]:
     start, end = period.start.astimezone(UTC), period.end.astimezone(UTC)
     before = start - (end - start)
     before_days, days = _whole(before, start), _whole(start, end)
-    wholes = [(_midnight(first), _midnight(last)) for first, last in (before_days, days) if first < last]
+    wholes = [(midnight(first), midnight(last)) for first, last in (before_days, days) if first < last]
     edges = [before, *(edge for whole in wholes for edge in whole), end]
     gaps = [*zip(edges[::2], edges[1::2], strict=True), (end, end), (end, end)]
     told: dict[str, Any] = {"start": start, "end": end, "before_start": before}
@@ -30,9 +31,5 @@ def is_short(period: Period) -> bool:
 
 
 def _whole(start: datetime, end: datetime) -> tuple[date, date]:
-    first = start.date() if start == _midnight(start.date()) else start.date() + timedelta(days=1)
+    first = start.date() if start == midnight(start.date()) else start.date() + timedelta(days=1)
     return first, max(first, end.date())
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
