@@ -27,5 +27,5 @@ def groupings(by: str) -> tuple[str, ...]:
     """Read `project,level,culprit`. Raises ReportsError, one sentence."""
     names = tuple(dict.fromkeys(part.strip() for part in by.split(",") if part.strip()))
     if not names or any(name not in GROUPINGS for name in names):
-        raise ReportsError(f"--by takes a comma separated list of {', '.join(GROUPINGS)}.")
+        raise ReportsError(f"by takes a comma separated list of {', '.join(GROUPINGS)}.")
     return names

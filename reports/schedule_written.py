@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 from reports import cron
+from reports.built_in.asked import asked
 from reports.channels import channel
 from reports.cron import Schedule
 from reports.errors import BadSchedule
@@ -36,6 +37,7 @@ def check(schedule: Schedule) -> None:
     ):
         if known and (strange := [each for each in wanted if each not in known]):
             raise BadSchedule(f"There is no {what} {', '.join(strange)}; there are {', '.join(known)}.")
+    asked(cron.told(schedule.parameters), schedule.report)
 
 
 def parameters(pairs: list[str]) -> dict[str, str]:

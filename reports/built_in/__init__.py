@@ -56,6 +56,6 @@ def make(name: str, reader: "Reader", period: Period, parameters: Mapping[str, A
     from reports.built_in.asked import asked  # noqa: PLC0415 - see above
 
     found = built_in(name)
-    told = asked(parameters or {})
+    told = asked(parameters or {}, name)
     made: Report = import_module(f"reports.built_in.{found.name}").make(reader, period, told)
     return made

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from models.views.view import LEVELS
 from reports.errors import ReportsError
 from reports.filters import Filters, groupings
 
@@ -29,16 +30,23 @@ class Asked(NamedTuple):
         return {**self.filters.told(), **{name: others[name] for name in more}}
 
 
-def asked(parameters: Mapping[str, Any]) -> Asked:
+def asked(parameters: Mapping[str, Any], report: str = "frequency") -> Asked:
     """
-    Read parameters; lists may be words with commas between, of which only a culprit can hold some itself.
+    Read parameters of a report; lists may be words with commas between, of which only a culprit can hold some itself.
 
     Raises: ReportsError, one sentence.
     """
     if strange := [name for name in parameters if name not in KNOWN]:
         raise ReportsError(f"A report has no parameter {', '.join(strange)}; it has {', '.join(KNOWN)}.")
+    by = parameters.get("by")
+    if by is not None and report != "frequency":
+        raise ReportsError(f"by is for the report frequency; {report} has its own groupings, so leave it out.")
     lists = {name: _list(parameters.get(name), is_whole=name == "culprit") for name in FILTERS}
-    by = parameters.get("by") or BY
+    if strange := [level for level in lists["level"] if level not in LEVELS]:
+        raise ReportsError(f"There is no level {', '.join(strange)}; there are {', '.join(LEVELS)}.")
+    if report == "release" and len(lists["release"]) > 1:
+        raise ReportsError("The release report is of one release; give one, or none for the newest.")
+    by = BY if by is None else by
     return Asked(
         Filters(**lists),
         groupings(by if isinstance(by, str) else ",".join(by)),

@@ -11,7 +11,6 @@ from reports.aggregations.release_comparison import WEEK_HOURS
 from reports.built_in.asked import Asked
 from reports.built_in.headline import DEFINITIONS
 from reports.built_in.saying import counted, named, only, section, sentence
-from reports.errors import ReportsError
 from reports.filters import Filters
 from reports.hourly import dispersion_of
 from reports.period import Period
@@ -33,8 +32,6 @@ MORE = (
 
 def make(reader: Reader, period: Period, asked: Asked) -> Report:
     """Make the report of the release that was asked for, else of the one first seen last before the period ends."""
-    if len(asked.filters.release) > 1:
-        raise ReportsError("The release report is of one release; give one --release, or none for the newest.")
     within = asked.filters._replace(release=())
     known = frames.releases(Filters(project=within.project), reader)
     known = known[known["first_seen_at"] < period.end].sort_values(["first_seen_at", "release"])

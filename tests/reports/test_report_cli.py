@@ -88,7 +88,7 @@ def test_files_are_written_in_every_format_that_was_asked_for(run: Run, database
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("frequency", "--by", "project,colour"), "--by takes a comma separated list of project, level, culprit,"),
+        (("frequency", "--by", "project,colour"), "by takes a comma separated list of project, level, culprit,"),
         (("weekly", "--by", "level"), "--by is for the report frequency"),
         (("yearly",), "There is no report yearly; there are frequency, daily, weekly, release, health."),
         (("weekly", "--last", "7 days"), "7 days is not a period"),
@@ -98,6 +98,7 @@ def test_files_are_written_in_every_format_that_was_asked_for(run: Run, database
         (("weekly", "--format", "html,json"), "Several formats need a folder to go to; add --out DIR."),
         (("weekly", "--out", "here"), "--out needs --format"),
         (("weekly", "--top", "0"), "top is a number from 1 to 10,000"),
+        (("weekly", "--level", "eror"), "There is no level eror; there are fatal, error, warning, info, debug."),
     ],
 )
 def test_what_cannot_be_made_is_refused_in_one_sentence(run: Run, arguments: tuple[str, ...], sentence: str) -> None:

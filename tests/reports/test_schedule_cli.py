@@ -72,6 +72,18 @@ def test_a_name_that_is_taken_is_replaced_only_on_demand(run: Run) -> None:
         (("--max-lateness", "32d"), "--max-lateness '32d' cannot be used"),
         (("--format", ","), "A schedule needs a format"),
         (("--format", "html,papyrus"), "There is no format papyrus; there are "),
+        (("--report", "yearly"), "There is no report yearly; there are "),
+        (("--param", "colour=red"), "A report has no parameter colour; it has project, environment, level,"),
+        (("--param", "top=0"), "top is a number from 1 to 10,000, not '0'"),
+        (("--param", "top=ten"), "top is a number from 1 to 10,000, not 'ten'"),
+        (("--param", "budget=-1"), "budget is a number from 1 to "),
+        (("--param", "level=eror"), "There is no level eror; there are fatal, error, warning, info, debug"),
+        (("--param", "by=level"), "by is for the report frequency; weekly has its own groupings"),
+        (("--report", "frequency", "--param", "by=level,colour"), "by takes a comma separated list of project, level,"),
+        (("--report", "frequency", "--param", "by="), "by takes a comma separated list of project, level,"),
+        (("--report", "release", "--param", "release=a@1,a@2"), "The release report is of one release"),
+        (("--cron", "0 8 * *"), "'0 8 * *' is not a time of cron; write five fields"),
+        (("--cron", "0 0 30 2 *"), "'0 0 30 2 *' "),
     ],
 )
 def test_what_cannot_be_scheduled_is_one_sentence(more: tuple[str, ...], sentence: str) -> None:
