@@ -26,10 +26,11 @@ from models.cli import JsonFlag, shown, told
 from models.engine import database_url, engine_for
 from models.errors import ModelsError
 from models.logs import configure
-from models.settings import load_settings
+from models.settings import Settings, load_settings
 from reports.cli import ReportsError, report_commands, schedule_commands
 
 if TYPE_CHECKING:
+    from ingest.health import Health
     from ingest.load import Tally
 
 app = typer.Typer(
@@ -47,6 +48,13 @@ app.add_typer(cli_users.user, name="user")
 app.add_typer(set_aside_app, name="set-aside")
 app.add_typer(report_commands, name="report")
 app.add_typer(schedule_commands, name="schedule")
+
+
+def _health(settings: Settings) -> "Health":
+    from ingest.health import Health  # noqa: PLC0415 - a command loads what it needs
+
+    run_dir = settings.DATA_DIR / "run"
+    return Health(settings.spool_dir, run_dir, settings.READY_MAX_LAG_SECONDS, settings.SPOOL_MAX_BYTES)
 
 
 def _version(is_asked: bool) -> None:
@@ -103,7 +111,7 @@ def schedule_process() -> None:
     settings = load_settings()
     configure(settings.LOG_LEVEL, "schedule")
     stop_with_parent()
-    schedule(settings, StopSignal())
+    schedule(settings, StopSignal(), _health(settings).waiting_since)
 
 
 @app.command("_console", hidden=True)
@@ -113,15 +121,13 @@ def console_process(handle: int) -> None:
 
     import msgspec  # noqa: PLC0415 - the same
 
-    from ingest.health import Health  # noqa: PLC0415 - the same
     from ingest.supervise import stop_with_parent  # noqa: PLC0415 - the same
     from reports.cli import console  # noqa: PLC0415 - the same
 
     settings = load_settings()
     configure(settings.LOG_LEVEL, "console")
     stop_with_parent()
-    run_dir = settings.DATA_DIR / "run"
-    health = Health(settings.spool_dir, run_dir, settings.READY_MAX_LAG_SECONDS, settings.SPOOL_MAX_BYTES)
+    health = _health(settings)
     console(settings, handle, lambda: msgspec.structs.asdict(health.readiness(time_ns() // 1000)))
 
 
@@ -134,7 +140,7 @@ def report_process(run_id: UUID, attempt_count: int) -> None:
     settings = load_settings()
     configure(settings.LOG_LEVEL, "report")
     stop_with_parent()
-    raise typer.Exit(make_run(settings, run_id, attempt_count))
+    raise typer.Exit(make_run(settings, run_id, attempt_count, _health(settings).waiting_since))
 
 
 @app.command()

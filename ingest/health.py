@@ -5,13 +5,15 @@ The loader writes the file after each commit; so how much is not loaded is known
 while loader and database are down.
 """
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 import msgspec
 
 from ingest.spool import Position, spools
-from ingest.spool.backlog import BacklogCounter
+from ingest.spool.backlog import Backlog, BacklogCounter
 from ingest.spool.disk import Disk
 
 LOADER_FILE = "loader.json"
@@ -57,6 +59,11 @@ class Readiness(msgspec.Struct):
     database: str
 
 
+def _oldest_us(backlogs: Mapping[str, Backlog]) -> int | None:
+    told = (each.oldest_written_at_us for each in backlogs.values() if each.events)
+    return min((each for each in told if each is not None), default=None)
+
+
 class Health:
     """Looks at spools and loader from a receiver's side; keeps count between looks, so that a look stays cheap."""
 
@@ -70,17 +77,10 @@ class Health:
     def readiness(self, now_us: int) -> Readiness:
         """Say whether senders and operators may rely on this service now, and if not, why."""
         state = loader_state(self._run_dir) or LoaderState(0)
-        reasons: list[str] = []
-        waiting, oldest_us = 0, None
-        for folder in spools(self._spool_dir):
-            counter = self._counters.setdefault(folder.name, BacklogCounter(folder, Disk()))
-            told = state.positions.get(folder.name)
-            backlog = counter.look(Position(UUID(told[0]), told[1], told[2]) if told else None)
-            waiting += backlog.events
-            if backlog.events and backlog.oldest_written_at_us is not None:
-                oldest_us = min(oldest_us or now_us, backlog.oldest_written_at_us)
-            if backlog.bytes > SPOOL_NEARLY_FULL * self._spool_max_bytes:
-                reasons.append(f"spool {folder.name} is nearly full")
+        backlogs = self._backlogs(state)
+        full = [name for name, each in backlogs.items() if each.bytes > SPOOL_NEARLY_FULL * self._spool_max_bytes]
+        reasons = [f"spool {name} is nearly full" for name in full]
+        oldest_us = _oldest_us(backlogs)
         oldest_seconds = max(0.0, (now_us - oldest_us) / 1e6) if oldest_us is not None else 0.0
         if oldest_seconds > self._max_lag_seconds:
             reasons.append(f"the oldest unloaded event waits for {oldest_seconds:.0f} s")
@@ -89,10 +89,24 @@ class Health:
         return Readiness(
             ready=not reasons,
             reasons=reasons,
-            spool_events=waiting,
+            spool_events=sum(each.events for each in backlogs.values()),
             oldest_seconds=round(oldest_seconds, 3),
             loaded_total=state.loaded_total,
             duplicate_total=state.duplicate_total,
             set_aside_total=state.set_aside_total,
             database=state.database,
         )
+
+    def waiting_since(self) -> datetime | None:
+        """Give when the oldest event that is not loaded was accepted; None when nothing waits."""
+        oldest_us = _oldest_us(self._backlogs(loader_state(self._run_dir) or LoaderState(0)))
+        return None if oldest_us is None else datetime.fromtimestamp(oldest_us / 1e6, UTC)
+
+    def _backlogs(self, state: LoaderState) -> dict[str, Backlog]:
+        """Count what each spool holds beyond the loader's position."""
+        found = {}
+        for folder in spools(self._spool_dir):
+            counter = self._counters.setdefault(folder.name, BacklogCounter(folder, Disk()))
+            told = state.positions.get(folder.name)
+            found[folder.name] = counter.look(Position(UUID(told[0]), told[1], told[2]) if told else None)
+        return found

@@ -18,18 +18,19 @@ from models.settings import Settings
 from reports.cli_report import report_commands
 from reports.cli_schedule import schedule_commands
 from reports.errors import ReportsError
+from reports.patience import Waiting, flagged, nothing_waits
 
 __all__ = ["ReportsError", "make_run", "report_commands", "schedule", "schedule_commands"]
 
 
-def schedule(settings: Settings, should_stop: Callable[[], bool]) -> None:
-    """Run the scheduler in this process until told to stop."""
+def schedule(settings: Settings, should_stop: Callable[[], bool], waiting: Waiting = nothing_waits) -> None:
+    """Run the scheduler in this process until told to stop; `waiting` says what is accepted and not loaded."""
     from reports.schedule import run  # noqa: PLC0415 - see above
 
-    run(settings, should_stop)
+    run(settings, should_stop, waiting)
 
 
-def make_run(settings: Settings, run_id: UUID, attempt_count: int) -> int:
+def make_run(settings: Settings, run_id: UUID, attempt_count: int, waiting: Waiting = nothing_waits) -> int:
     """
     Do one run in this process, which the scheduler started for it; give the exit code.
 
@@ -42,7 +43,7 @@ def make_run(settings: Settings, run_id: UUID, attempt_count: int) -> int:
 
     hold_memory(limits(settings))
     try:
-        perform(settings.DATABASE_URL or "", run_id, attempt_count, workshop())
+        perform(settings.DATABASE_URL or "", run_id, attempt_count, flagged(workshop(), waiting()))
     except (ReportsError, ModelsError) as wrong:
         said = str(wrong)
     except SQLAlchemyError as wrong:

@@ -115,6 +115,8 @@ class Report(msgspec.Struct, frozen=True):
     quality: list[Figure]
     notes: list[str]
     definitions: list[Definition]
+    is_partial: bool = False
+    """Whether events of the period were accepted and not loaded when it was made; a note says since when."""
     schema: str = SCHEMA
 
     def section(self, name: str) -> Section:

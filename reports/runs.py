@@ -16,9 +16,10 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from reports import schedules
-from reports.cron import Schedule, due, period
+from reports.cron import Due, Schedule, due, period
 from reports.errors import ReportsError
 from reports.message import Artifact
+from reports.patience import Patience
 from reports.runs_sql import (
     AGAIN,
     BEAT,
@@ -69,11 +70,12 @@ class Outcome(NamedTuple):
     artifacts: Sequence[Artifact] = ()
 
 
-def next_run(engine: Engine, worker: str, now: datetime | None = None) -> Run | None:
+def next_run(engine: Engine, worker: str, now: datetime | None = None, patience: Patience | None = None) -> Run | None:
     """
     Claim what is to be run next: one whose worker is silent, else the oldest that is due; None when nothing is.
 
-    Takes: `now` in place of the database's clock, for what is due; who is silent is told by that clock alone.
+    Takes: `now` in place of the database's clock, for what is due; who is silent is told by that clock alone;
+           `patience`, which says what waits for the loader.
     """
     with engine.begin() as connection:
         if taken := _taken_over(connection, worker):
@@ -82,7 +84,8 @@ def next_run(engine: Engine, worker: str, now: datetime | None = None) -> Run | 
         owed = []
         for each in schedules.listed(connection, only_enabled=True):
             try:
-                if found := due(each.schedule, each.since, moment):
+                found = due(each.schedule, each.since, moment)
+                if found and not (patience and _is_held(patience, each.schedule, found, moment)):
                     owed.append((found[0].scheduled_for, each.schedule, found))
             except ReportsError as wrong:
                 log.warning("a schedule cannot be followed", schedule=each.schedule.name, why=str(wrong))
@@ -166,6 +169,15 @@ def _taken_over(connection: Connection, worker: str) -> Run | None:
         elif run := _run(connection.execute(TAKE_OVER, {**told, "worker": worker, "lost_after": LOST_AFTER}).first()):
             return run
     return None
+
+
+def _is_held(patience: Patience, schedule: Schedule, found: Sequence[Due], moment: datetime) -> bool:
+    """Say whether the next of what is owed waits for the loader; what is only written down waits with it."""
+    first = next((each.scheduled_for for each in found if each.is_run), None)
+    if first is None:
+        return False
+    covered = period(schedule.report, first, schedule.zone, schedule.parameters)
+    return patience.holds(schedule.name, covered.end, moment)
 
 
 def _claimed(connection: Connection, schedule: Schedule, scheduled_for: datetime, worker: str | None) -> Run | None:

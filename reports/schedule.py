@@ -26,6 +26,7 @@ from models.schedule_state import ScheduleState, schedule_state
 from models.settings import Settings
 from reports import runs, worker
 from reports.halt import Halt, Halted
+from reports.patience import Patience, Waiting, nothing_waits
 
 TICK_SECONDS = 0.1
 HEARTBEAT_SECONDS = 1.0
@@ -142,8 +143,16 @@ class Scheduler:
 class Work:
     """The jobs of a service over one engine, and what they tell."""
 
-    def __init__(self, engine: Engine, settings: Settings, clock: Callable[[], datetime], halt: Halt) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        halt: Halt,
+        waiting: Waiting = nothing_waits,
+    ) -> None:
         self._engine = engine
+        self._patience = Patience(waiting)
         self._settings = settings
         self._clock = clock
         self._halt = halt
@@ -206,7 +215,11 @@ class Work:
         url = self._settings.DATABASE_URL or ""
         limits = worker.limits(self._settings)
         is_stopped = self._halt.is_asked.is_set
-        while worker.run_next(self._engine, lambda run: worker.do(self._engine, run, url, limits, is_stopped)):
+
+        def do(run: runs.Run) -> None:
+            worker.do(self._engine, run, url, limits, is_stopped)
+
+        while worker.run_next(self._engine, do, patience=self._patience):
             continue
 
     def artifacts(self) -> None:
@@ -226,11 +239,11 @@ class Work:
             log.warning("how the scheduler fares cannot be told", why=str(error))
 
 
-def run(settings: Settings, should_stop: Callable[[], bool]) -> None:
+def run(settings: Settings, should_stop: Callable[[], bool], waiting: Waiting = nothing_waits) -> None:
     """Run the scheduler in this process until told to stop."""
     engine = engine_for(settings.DATABASE_URL or "", application="errhouse schedule", pool_size=CONNECTIONS)
     halt = Halt(engine)
-    work = Work(engine, settings, now, halt)
+    work = Work(engine, settings, now, halt, waiting)
     Scheduler(work.jobs(), halt, work.tell).run(should_stop)
     engine.dispose()
     gc.freeze()  # the interpreter looks for cycles when it ends: for longer than anybody waits

@@ -16,6 +16,7 @@ from models.settings import PREFIX, Settings
 from reports import runs
 from reports.apart import Limits, run_apart
 from reports.halt import Halted
+from reports.patience import Patience
 
 PROGRAM = (sys.executable, "-c", "from ingest.cli import main; main()", "_report")
 
@@ -32,9 +33,14 @@ def limits(settings: Settings) -> Limits:
     return Limits(settings.REPORT_MEMORY_BYTES, settings.REPORT_TIME_LIMIT_SECONDS)
 
 
-def run_next(engine: Engine, do: Callable[[runs.Run], None], now: datetime | None = None) -> bool:
-    """Do one run, if one is owed; say whether there was one. `now` as for runs.next_run."""
-    run = runs.next_run(engine, worker_name(), now)
+def run_next(
+    engine: Engine,
+    do: Callable[[runs.Run], None],
+    now: datetime | None = None,
+    patience: Patience | None = None,
+) -> bool:
+    """Do one run, if one is owed; say whether there was one. `now` and `patience` as for runs.next_run."""
+    run = runs.next_run(engine, worker_name(), now, patience)
     if run is None:
         return False
     do(run)
