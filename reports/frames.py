@@ -8,7 +8,7 @@ Each function also takes a `Period` and an open `Reader`, so that a report asks 
 exact for any period: whole UTC days come from rollups, the rest of a day from its events.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
@@ -81,6 +81,12 @@ HISTORY_FINE = """
         count(*) as events, 0::float8 as weighted_events, 0::bigint as unhandled_events
     from analytics.events where occurred_at >= :start and occurred_at < :end {wanted}
     group by 1, 2, 3
+"""
+# When issues had their first and last event of each day: from how long to how long they went on.
+ISSUE_DAYS = """
+    select project, issue_id, day, min(first_seen_at) as first_seen_at, max(last_seen_at) as last_seen_at
+    from analytics.issues_daily where day >= :first_day and day < :end_day and issue_id = any(:chosen) {wanted}
+    group by project_id, project, issue_id, day
 """
 CULPRIT_DAYS = """
     select project, culprit, day, sum(events)::bigint as events
@@ -241,17 +247,39 @@ def issues(since: datetime, filters: Filters = ALL, reader: Reader | None = None
         return open_reader.read(_narrowed(ISSUES, filters, "project"), since=since, **filters.told())
 
 
-def issue_hours(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
+def issue_hours(
+    period: Period | str = "7d",
+    filters: Filters = ALL,
+    reader: Reader | None = None,
+    *,
+    chosen: Sequence[int] | None = None,
+) -> pd.DataFrame:
     """
     Count by hour and issue, as long as that is kept (HOUR_GROUP_RETENTION_DAYS); of filters, project and issue count.
 
+    Takes: `chosen`, ids of a few issues: the hours of these alone are looked up.
     Gives: project (str), issue_id (int64), hour (UTC), events (int64).
     """
-    chosen = _period(period)
-    start = chosen.start.replace(minute=0, second=0, microsecond=0)
+    asked = _period(period)
+    start = asked.start.replace(minute=0, second=0, microsecond=0)
     sql = _narrowed(ISSUE_HOURS, filters, "project", "issue")
+    few = {} if chosen is None else {"chosen": chosen}
+    if few:
+        sql = sql.replace("group by", "and issue_id = any(:chosen) group by")
     with _reader(reader) as open_reader:
-        return open_reader.read(sql, start=start, end=chosen.end, **filters.told())
+        return open_reader.read(sql, start=start, end=asked.end, **filters.told(), **few)
+
+
+def issue_days(
+    period: Period, chosen: Sequence[int], filters: Filters = ALL, reader: Reader | None = None
+) -> pd.DataFrame:
+    """
+    Tell when a few issues, by id, had their first and last event of each UTC day that a period touches.
+
+    Gives: project (str), issue_id (int64), day (date), first_seen_at, last_seen_at (UTC).
+    """
+    with _reader(reader) as open_reader:
+        return open_reader.read(_narrowed(ISSUE_DAYS, filters), **_days(period), **filters.told(), chosen=chosen)
 
 
 def releases(filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:

@@ -5,10 +5,10 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from reports.aggregation import ISSUE_HOURS, ISSUES, Aggregation
+from reports.aggregation import ISSUE_HOURS, ISSUES, Aggregation, counts
 from reports.columns import CULPRIT, EVENTS, ISSUE_ID, LEVEL, PREVIOUS_EVENTS, PROJECT, RATIO, TITLE, Z
 from reports.grouping import described, grouped, summed
-from reports.hourly import end_number, hour_number, numbered, series
+from reports.hourly import end_number, numbered, series
 from reports.report import Column
 from reports.statistics import SPIKE_EVENTS, ratio, spike_test
 
@@ -18,24 +18,22 @@ GROWTH = 3.0
 
 
 def escalating(
-    issue_hours: pd.DataFrame, issues: pd.DataFrame, start: datetime, end: datetime, before: datetime
+    now: pd.DataFrame, before: pd.DataFrame, issue_hours: pd.DataFrame, issues: pd.DataFrame, end: datetime
 ) -> pd.DataFrame:
     """
     Find issues with spikes in two of the last six hours, or three times as many events as in the period before.
 
-    Takes: `issue_hours`, five weeks or as many as are kept; the period from `start` to `end`, and `before`, where the
-           one before it begins. An issue without events before is new, not growing.
+    Takes: `issue_hours`, five weeks or as many as are kept, of the issues that may have spikes; `end` of the period.
+           An issue without events before is new, not growing.
     """
-    groups = grouped(("project", "issue_id"), issue_hours)
-    (number,), count = groups.numbers, len(groups.names)
-    hours, events = numbered(issue_hours["hour"]), issue_hours["events"].to_numpy()
-    last = end_number(end)
-    is_now = (hours >= hour_number(start)) & (hours < last)
-    is_before = (hours >= hour_number(before)) & (hours < hour_number(start))
-    made = groups.names.assign(
-        events=summed(number, events * is_now, count), previous_events=summed(number, events * is_before, count)
+    hourly = issue_hours.rename(columns={"issue_id": "issue"})
+    groups = grouped(("project", "issue"), now, before, hourly)
+    (here, there, number), count = groups.numbers, len(groups.names)
+    made = groups.names.rename(columns={"issue": "issue_id"}).assign(
+        events=summed(here, now["events"], count), previous_events=summed(there, before["events"], count)
     )
-    is_frequent = is_now & (hours >= last - LAST_HOURS) & (events >= SPIKE_EVENTS)
+    hours, events, last = numbered(issue_hours["hour"]), issue_hours["events"].to_numpy(), end_number(end)
+    is_frequent = (hours >= last - LAST_HOURS) & (hours < last) & (events >= SPIKE_EVENTS)
     wanted = np.flatnonzero(np.bincount(number[is_frequent], minlength=count) >= SPIKE_HOURS)
     spikes, peak = np.zeros(count, dtype=np.int64), np.full(count, np.nan)
     if len(wanted):
@@ -45,7 +43,7 @@ def escalating(
         & (made["events"] >= SPIKE_EVENTS)
         & (made["events"] >= GROWTH * made["previous_events"])
     ).to_numpy()
-    is_spiking = spikes >= SPIKE_HOURS
+    is_spiking = (spikes >= SPIKE_HOURS) & (made["events"] > 0).to_numpy()
     made = made.assign(
         reason=pd.Series(np.where(is_spiking, "spikes", "growth"), dtype="str"),
         spike_hours=spikes,
@@ -74,7 +72,12 @@ AGGREGATION = Aggregation(
     name="escalating",
     title="Escalating issues",
     sentence="Issues with spikes in the last hours, or three times as many events as in the period before.",
-    takes={"issue_hours": ISSUE_HOURS, "issues": ISSUES},
+    takes={
+        "now": counts("project", "issue"),
+        "before": counts("project", "issue"),
+        "issue_hours": ISSUE_HOURS,
+        "issues": ISSUES,
+    },
     gives=(
         PROJECT,
         ISSUE_ID,

@@ -1,6 +1,6 @@
 """A period against what was before: what the daily and the weekly report are."""
 
-from reports.built_in import rhythm, sections, spread
+from reports.built_in import followed, rhythm, sections, spread
 from reports.built_in.gathered import Gathered
 from reports.built_in.headline import DEFINITIONS, figures, notes, quality_figures
 from reports.report import Report, span
@@ -12,17 +12,22 @@ def compared(name: str, title: str, found: Gathered) -> Report:
     """Make the report of what was gathered."""
     period = found.period
     movement = sections.moved(found)
+    escalating = followed.escalating(found)
+    churn = sections.churn(found)
     spiking = rhythm.spikes(found)
     made = [
         sections.what_changed(found),
         sections.new_and_regressed(movement, found.asked.top),
+        followed.escalating_issues(escalating),
         *([sections.gone_quiet(movement)] if found.times == 1 else []),
-        sections.top_culprits(found),
+        sections.top_culprits(found, churn),
+        sections.by_project(found),
         rhythm.levels(found),
+        rhythm.unhandled(found),
         rhythm.timeline(found, spiking),
         rhythm.spike_list(spiking, period.zone),
         *([rhythm.heatmap(found)] if period.hours >= HEATMAP_HOURS else []),
-        sections.by_project(found),
+        followed.silence(found),
         spread.releases(found),
         spread.environments(found, movement),
         spread.noise(found),
@@ -34,7 +39,7 @@ def compared(name: str, title: str, found: Gathered) -> Report:
         period=span(period),
         previous=span(found.before),
         parameters=found.asked.told("top", "budget"),
-        headline=figures(found, movement),
+        headline=figures(found, movement, len(escalating), churn),
         sections=made,
         quality=quality_figures(found.quality),
         notes=notes(found),

@@ -19,13 +19,23 @@ DEFINITIONS = (
         "new, regressed, returned",
         "New: first seen in the period. Regressed: after it was resolved, or silent for 14 days. Returned: after less.",
     ),
+    Definition("escalating", "Spikes in 2 of the last 6 hours, or 10 events and 3 times as many as before."),
+    Definition(
+        "churn", "1 - culprits among the 20 most frequent in both periods / those in either; 0 is the same list."
+    ),
+    Definition("vital", "One of the few culprits that together make 80 % of the events."),
+    Definition("unhandled", "Events whose exception the program did not catch, as their sender told."),
+    Definition(
+        "episode",
+        "Hours of an issue with events, with gaps of 24 h or less, since the period before began; 24 h without end it.",
+    ),
     Definition(
         "spike", "An hour with 10 events or more, twice the median, and z > 4 against the same hour of five weeks."
     ),
 )
 
 
-def figures(found: Gathered, movement: pd.DataFrame) -> list[Figure]:
+def figures(found: Gathered, movement: pd.DataFrame, escalating: int, churn: pd.DataFrame) -> list[Figure]:
     """Give the headline."""
     now, then = total(found.now, found.then)
     unhandled = int(found.now["unhandled_events"].sum())
@@ -66,6 +76,7 @@ def figures(found: Gathered, movement: pd.DataFrame) -> list[Figure]:
         ),
         Figure("new_issues", "New issues", int(count.get(NEW, 0))),
         Figure("regressed_issues", "Regressed issues", int(count.get(REGRESSED, 0))),
+        Figure("escalating_issues", "Escalating issues", escalating),
         Figure(
             "unhandled",
             "Unhandled",
@@ -73,6 +84,7 @@ def figures(found: Gathered, movement: pd.DataFrame) -> list[Figure]:
             "share",
             previous=unhandled_then / then if then else None,
         ),
+        Figure("churn", "Churn of the top 20", float(churn["churn"].iloc[0]) if len(churn) else None, "share"),
     ]
 
 

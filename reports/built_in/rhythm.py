@@ -42,6 +42,24 @@ def levels(found: Gathered) -> Section:
     return section("levels", "Levels", sentence(said), made, wanted.gives, chart=chart)
 
 
+def unhandled(found: Gathered) -> Section:
+    """Tell which part of the events programs did not catch, by project."""
+    wanted = aggregation("unhandled_rate")
+    made = wanted.run(now=found.now, before=found.compared_by("project"), by="project")
+    made = made[made["events"] > 0]
+    events, missed = int(made["events"].sum()), int(made["unhandled_events"].sum())
+    said = "no event occurred"
+    if events:
+        said = f"{percent(missed / events)} of the events were not caught by the program"
+    if missed and len(made) > 1:
+        first = made.iloc[0]
+        said += (
+            f"; most of them, {number(int(first['unhandled_events']), 'count')}, are of "
+            f"{named(first['project'], 'no project')}"
+        )
+    return section("unhandled", "Unhandled", sentence(said), made, wanted.columns(made), top=found.asked.top)
+
+
 def spikes(found: Gathered) -> pd.DataFrame:
     """Find spikes, and what they were as far as hours of issues are kept."""
     told = {"hours": found.history, "issues": found.issues, "start": found.period.start, "end": found.period.end}

@@ -17,6 +17,8 @@ from reports.report import Chart, Column, Section
 CHANGES = 10
 QUIET = 10
 SPARK_DAYS = 14
+CHURNED = 20
+CUMULATED = ("cumulative_share", "is_vital")
 BY_CULPRIT = ("project", "culprit")
 TREND = Column("trend", "By day", "sparkline", "Events of each UTC day, up to the last one of the period.")
 
@@ -91,19 +93,34 @@ def gone_quiet(movement: pd.DataFrame) -> Section:
     return section("gone_quiet", "Gone quiet", sentence(said), shown, columns, top=QUIET)
 
 
-def top_culprits(found: Gathered) -> Section:
-    """Tell the most frequent culprits, each with its days, and the others in one row."""
+def churn(found: Gathered) -> pd.DataFrame:
+    """Tell how much the list of the most frequent culprits changed; no row where there is nothing to compare."""
+    made = aggregation("churn").run(now=found.now, before=found.then, by=BY_CULPRIT, top=CHURNED)
+    return made if len(found.then) else made.iloc[:0]
+
+
+def top_culprits(found: Gathered, churned: pd.DataFrame) -> Section:
+    """Tell the most frequent culprits, each with its days and what it and those above make, the others in one row."""
     period, top = found.period, found.asked.top
     now = found.now
     before = kept(found.compared_by(*BY_CULPRIT), now, BY_CULPRIT)
     wanted = aggregation("by_culprit")
     made = wanted.run(now=now, before=before, hours=period.hours, dispersion=found.dispersion, top=top)
+    summed_up = aggregation("pareto").run(now=now, by=BY_CULPRIT, top=top)
+    made = made.merge(summed_up[[*BY_CULPRIT, *CUMULATED]], on=[*BY_CULPRIT], how="left", sort=False)
+    made["is_vital"] = made["is_vital"].fillna(value=False).astype(bool)
     concentrated = aggregation("concentration").run(now=now, by=BY_CULPRIT)
     said = "no event occurred"
     if len(concentrated):
         row = concentrated.iloc[0]
         makes = "makes" if row["vital_groups"] == 1 else "make"
         said = f"{row['vital_groups']:,.0f} of {counted(row['groups'], 'culprit')} {makes} 80 % of the events"
+    if len(churned) and len(concentrated):
+        row = churned.iloc[0]
+        said += (
+            f"; of the {row['kept'] + row['entered']:,} most frequent, {row['entered']:,} "
+            f"{'was' if row['entered'] == 1 else 'were'} not among them before"
+        )
     named_ones = made[~made["is_other"]]
     filters = found.asked.filters._replace(
         project=tuple(dict.fromkeys(named_ones["project"])), culprit=tuple(dict.fromkeys(named_ones["culprit"]))
@@ -112,11 +129,11 @@ def top_culprits(found: Gathered) -> Section:
         users=_users(made, period, filters, found.reader), trend=_trend(made, period, filters, found.reader)
     )
     columns = only(
-        (*wanted.gives, TREND),
-        *("project", "culprit", "trend", "events", "users", "share", "previous_events", "change", "is_significant"),
-        *("is_new", "first_seen_at", "last_seen_at"),
+        (*wanted.gives, *aggregation("pareto").gives, TREND),
+        *("project", "culprit", "trend", "events", "users", "share", "cumulative_share", "is_vital"),
+        *("previous_events", "change", "is_significant", "is_new", "first_seen_at", "last_seen_at"),
     )
-    chart = Chart("bars", "culprit", "events", mark="is_new")
+    chart = Chart("pareto", "culprit", "share", "cumulative_share", mark="is_new")
     return section("top_culprits", "Top culprits", sentence(said), made, columns, chart=chart)
 
 

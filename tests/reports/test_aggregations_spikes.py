@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 
+from reports import aggregation as declared
 from reports.aggregation import HOURS, INSTANT, ISSUE_HOURS, ISSUES, empty
 from reports.aggregations import aggregation
 
@@ -30,6 +31,14 @@ def project_hours(counts: np.ndarray) -> pd.DataFrame:
     made = frame(counts, "project")
     made["project"] = made["project"].map("p{}".format)
     return made.assign(level="error", environment="", weighted_events=1.0, unhandled_events=0).astype(dict(HOURS))
+
+
+def counted(hours: pd.DataFrame, first: datetime, end: datetime) -> pd.DataFrame:
+    """Give counts by issue of the hours from `first` up to `end`."""
+    inside = hours[(hours["hour"] >= first) & (hours["hour"] < end)].rename(columns={"issue_id": "issue"})
+    made = inside.groupby(["project", "issue"], as_index=False)["events"].sum()
+    more = {"weighted_events": 1.0, "unhandled_events": 0, "users": 0, "first_seen_at": first, "last_seen_at": end}
+    return made.assign(**more).astype(dict(declared.counts("project", "issue")))
 
 
 def test_spikes_are_joined_explained_and_stand_most_certain_first() -> None:
@@ -67,8 +76,10 @@ def test_an_issue_escalates_by_two_spikes_with_history_and_a_busy_one_does_not()
     counts[0, -4:-1] = (90, 20, 95)
     counts[1, -2] = 90
     hours = frame(counts, "issue_id").assign(project="shop")[list(ISSUE_HOURS)].astype(dict(ISSUE_HOURS))
-    told = {"issues": empty(ISSUES), "start": START, "end": END, "before": START - timedelta(days=7)}
-    found = aggregation("escalating").run(issue_hours=hours, **told)
+    now, before = (counted(hours, first, END) for first in (START, START - timedelta(days=7)))
+    before["events"] -= now["events"]
+    told = {"issues": empty(ISSUES), "end": END}
+    found = aggregation("escalating").run(now=now, before=before, issue_hours=hours, **told)
     assert list(found["issue_id"]) == [0]
     assert found["spike_hours"].tolist() == [2]
     assert found["z"].iloc[0] > 4

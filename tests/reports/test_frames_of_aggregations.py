@@ -80,7 +80,7 @@ def test_every_aggregation_takes_what_the_warehouse_gives(reader: Reader) -> Non
         "end": END,
     }
     both = {"hours": frames.hours(EVER, reader=reader), "release_hours": frames.release_hours(EVER, reader=reader)}
-    more = {"escalating": {"before": BEFORE.start}, "error_budget": {"hours": 72.0, "budget": 1000.0}}
+    more = {"error_budget": {"hours": 72.0, "budget": 1000.0}}
     counted = {"frequency", "by_project", "by_level", "by_culprit"}
     empty_ones = []
     for each in AGGREGATIONS:

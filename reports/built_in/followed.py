@@ -1,0 +1,107 @@
+"""Issues followed hour by hour: which of them escalate, and how long it takes until nothing comes any more."""
+
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+
+from reports import frames
+from reports.aggregation import ISSUE_HOURS, empty
+from reports.aggregations import aggregation
+from reports.aggregations.escalating import LAST_HOURS
+from reports.built_in.gathered import Gathered
+from reports.built_in.saying import are, counted, named, section, sentence
+from reports.grouping import grouped, ranking, summed
+from reports.period import Period
+from reports.report import Section
+from reports.wording import number
+
+MOST_FOLLOWED = 200
+"""Issues that are asked for: the most frequent of the period, and as many of the one before."""
+ESCALATING = 10
+LATELY = timedelta(hours=LAST_HOURS)
+BASELINE = timedelta(days=7)
+"""What spikes of issues are compared with; more is not always kept, and a report of the past must not change."""
+
+
+def escalating(found: Gathered) -> pd.DataFrame:
+    """Find what becomes frequent right now; spikes only where no other filter than projects and issues is set."""
+    period, filters = found.period, found.asked.filters
+    chosen = _frequent(found.now[found.now["last_seen_at"] >= period.end - LATELY])
+    issue_hours = empty(ISSUE_HOURS)
+    if chosen and not any(filters[1:5]):
+        span = Period(period.end - BASELINE, period.end, period.zone, "span")
+        read = frames.issue_hours(span, filters._replace(issue=()), found.reader, chosen=chosen)
+        issue_hours = read.sort_values(["project", "issue_id", "hour"], ignore_index=True)
+    return aggregation("escalating").run(
+        now=found.now,
+        before=found.compared_by("project", "issue"),
+        issue_hours=issue_hours,
+        issues=found.issues,
+        end=period.end,
+    )
+
+
+def escalating_issues(made: pd.DataFrame) -> Section:
+    """Tell what becomes frequent right now."""
+    said = f"{counted(len(made), 'issue')} {are(len(made))} escalating"
+    if len(made):
+        first = made.iloc[0]
+        count = counted(first["events"], "event")
+        said += (
+            f"; {named(first['title'], 'one without a title')} of {named(first['project'], 'no project')} has {count}"
+        )
+        said += (
+            f", {number(int(first['spike_hours']), 'count')} of the last 6 hours were spikes"
+            if first["reason"] == "spikes"
+            else f", {number(round(first['ratio'], 1), 'number')} times as many as before"
+        )
+    return section("escalating", "Escalating", sentence(said), made, aggregation("escalating").gives, top=ESCALATING)
+
+
+def silence(found: Gathered) -> Section:
+    """Tell how long episodes lasted, and how long resolving took."""
+    wanted, period = aggregation("time_to_silence"), found.period
+    made = wanted.run(issue_hours=_ends(found), issues=found.issues, start=period.start, end=period.end)
+    made = made.sort_values(["episodes", "project"], ascending=[False, True], ignore_index=True)
+    made = made[(made["episodes"] > 0) | (made["resolved_issues"] > 0)]
+    ended, resolved = int(made["episodes"].sum()), int(made["resolved_issues"].sum())
+    said = f"{counted(ended, 'episode')} of the most frequent issues ended"
+    if ended:
+        longest = made.iloc[int(np.nanargmax(made["longest_hours"].to_numpy()))]
+        said += (
+            f"; the longest, in {named(longest['project'], 'no project')}, lasted "
+            f"{counted(longest['longest_hours'], 'hour') if longest['longest_hours'] else 'less than an hour'}"
+        )
+    if resolved:
+        said += f"; {counted(resolved, 'issue')} {'was' if resolved == 1 else 'were'} resolved"
+    return section("silence", "Time to silence", sentence(said), made, wanted.gives, top=found.asked.top)
+
+
+def _ends(found: Gathered) -> pd.DataFrame:
+    """
+    Give the hours of the first and of the last event of each day: a day has no gap of 24 h, so others end no episode.
+
+    Unlike hours of issues, days are kept as long as anything is counted at all.
+    """
+    chosen = sorted({*_frequent(found.now), *_frequent(found.then)})
+    if not chosen:
+        return empty(ISSUE_HOURS)
+    period = found.period
+    span = Period(found.before.start, period.end, period.zone, "span")
+    days = frames.issue_days(span, chosen, found.asked.filters, found.reader)
+    both = [
+        days[["project", "issue_id"]].assign(hour=days[name].dt.floor("h"))
+        for name in ("first_seen_at", "last_seen_at")
+    ]
+    made = pd.concat(both, ignore_index=True).drop_duplicates()
+    made = made[(made["hour"] >= pd.Timestamp(found.before.start).floor("h")) & (made["hour"] < period.end)]
+    return made.assign(events=np.ones(len(made), dtype=np.int64)).sort_values(
+        ["project", "issue_id", "hour"], ignore_index=True
+    )
+
+
+def _frequent(frame: pd.DataFrame) -> list[int]:
+    groups = grouped(("issue",), frame)
+    events = summed(groups.numbers[0], frame["events"], len(groups.names))
+    return [int(each) for each in groups.names["issue"].iloc[ranking(events)[:MOST_FOLLOWED]]]
