@@ -1,5 +1,6 @@
 """What is stored, where it is, and how to reach it. Imports no other room."""
 
+from models.alert_rule import ALERT_FEED, AlertCount, AlertRule, AlertState
 from models.base import Base
 from models.bookkeeping import AnalystProject, Erasure, LoadTally, PayloadDictionary, Removal, SetAside, SpoolPosition
 from models.console_user import ConsoleSession, ConsoleUser
@@ -19,6 +20,7 @@ from models.dimensions import (
 )
 from models.event import EventOddTime, EventPayload, FactEvent
 from models.issue import DimIssue, IssueChange
+from models.outbox import Delivery, Outbox, ScriptRun, Ticket
 from models.project import DimProject, Hook, ProjectKey
 from models.report_artifact import ReportArtifact
 from models.report_run import ReportRun
@@ -34,14 +36,20 @@ from models.rollup import (
     RollupHourGroup,
     RollupRelease,
 )
+from models.target import Target, TargetState
 
 __all__ = [
+    "ALERT_FEED",
     "DIMENSIONS",
     "ROLLUP_DELTA",
+    "AlertCount",
+    "AlertRule",
+    "AlertState",
     "AnalystProject",
     "Base",
     "ConsoleSession",
     "ConsoleUser",
+    "Delivery",
     "DimClient",
     "DimCulprit",
     "DimEnvironment",
@@ -62,6 +70,7 @@ __all__ = [
     "Hook",
     "IssueChange",
     "LoadTally",
+    "Outbox",
     "PayloadDictionary",
     "ProjectKey",
     "RebuildDue",
@@ -76,6 +85,10 @@ __all__ = [
     "RollupHour",
     "RollupHourGroup",
     "RollupRelease",
+    "ScriptRun",
     "SetAside",
     "SpoolPosition",
+    "Target",
+    "TargetState",
+    "Ticket",
 ]

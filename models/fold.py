@@ -168,6 +168,22 @@ RELEASES_FOLDED = text(
 )
 GONE = text(f"delete {HERE}")
 
+# What alert rules are evaluated on, if there are any: what is loaded now, and when each group was last met before.
+# Older events are no news.
+FEED = text(
+    """
+    insert into warehouse.alert_feed (project_id, group_key, culprit_key, environment_key, release_key, level,
+        event_count, unhandled_count, first_at, last_at, seen_before_at, folded_at)
+    select d.project_id, d.group_key, d.culprit_key, d.environment_key, d.release_key, d.level,
+        sum(d.event_count), sum(d.unhandled_count), min(d.first_at), max(d.last_at), r.last_at, now()
+    from warehouse.rollup_delta d
+    left join warehouse.rollup_group r on r.project_id = d.project_id and r.group_key = d.group_key
+    where d.batch_id = any(:batches) and d.last_at >= now() - interval '1 day'
+        and exists (select from warehouse.alert_rule where is_enabled)
+    group by d.project_id, d.group_key, d.culprit_key, d.environment_key, d.release_key, d.level, r.last_at
+    """
+)
+
 BY_DAY = (HOURS, GROUP_HOURS_FOLDED, DAYS_FOLDED, DAY_CULPRITS_FOLDED, DAY_USERS_FOLDED)
 LIFELONG = (GROUPS_FOLDED, RELEASES_FOLDED)
 
@@ -215,6 +231,8 @@ def fold_batches(
     ensure(connection, (GROUP_HOURS,), [day for day in days if day >= first])
     for statement in BY_DAY:
         connection.execute(statement, {**told, "since": since} if statement is GROUP_HOURS_FOLDED else told)
+    if is_lifelong:
+        connection.execute(FEED, told)
     for statement in LIFELONG if is_lifelong else ():
         connection.execute(statement, told)
     connection.execute(GONE, told)

@@ -1,6 +1,6 @@
 """Issues as Sentry told of them by webhook: what they are now, and what happened to them."""
 
-from sqlalchemy import Boolean, LargeBinary, PrimaryKeyConstraint, SmallInteger
+from sqlalchemy import Boolean, Index, LargeBinary, PrimaryKeyConstraint, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import PROJECT_ID, Base, Instant, Key, described
@@ -46,6 +46,7 @@ class IssueChange(Base):
     __tablename__ = "issue_change"
     __table_args__ = (
         PrimaryKeyConstraint("project_id", "issue_id", "changed_at", "action"),
+        Index("ix_issue_change_untold", "received_at", postgresql_where=text("not is_told")),
         described("What happened to issues, in the order of their own times, whatever the order of arrival."),
     )
 
@@ -71,4 +72,7 @@ class IssueChange(Base):
     codec: Mapped[int | None] = mapped_column(SmallInteger, comment="How body is compressed, as in event_payload.")
     body: Mapped[bytes | None] = mapped_column(
         LargeBinary, comment="The webhook's JSON without persons, scrubbed, compressed; null where none is kept."
+    )
+    is_told: Mapped[bool] = mapped_column(
+        Boolean, server_default="false", comment="Whether alert rules have been evaluated on it."
     )

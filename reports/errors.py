@@ -25,9 +25,33 @@ class LostClaim(ReportsError):
     """Somebody else has taken over the run meanwhile; what was made of it here is thrown away."""
 
 
-class DeliveryError(ReportsError):
-    """A report could not be sent to a target; one that is permanent is not tried again by itself."""
+class BadTarget(ReportsError):
+    """A target cannot be as it was written."""
 
-    def __init__(self, message: str, *, permanent: bool) -> None:
+
+class BadRule(ReportsError):
+    """An alert rule cannot be as it was written."""
+
+
+class DeliveryError(ReportsError):
+    """
+    A message did not arrive at a target; one that is permanent is not tried again by itself.
+
+    `status`: the HTTP status or SMTP code that was answered, if any; `retry_after`: seconds the receiver asked for.
+    `detail`: what else was answered, for the record. None of them holds a secret.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        permanent: bool,
+        status: int | None = None,
+        retry_after: float | None = None,
+        detail: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.status = status
+        self.retry_after = retry_after
+        self.detail = detail

@@ -16,10 +16,13 @@ from sqlalchemy import Engine
 
 from models.engine import engine_for
 from reports import runs
-from reports.channels import CHANNELS, Channel, channel
+from reports.channels import CHANNELS, Channel, check
 from reports.cron import period, told
 from reports.errors import DeliveryError, LostClaim, ReportsError
-from reports.message import Artifact, Message
+from reports.message import AboutReport, Artifact, Message
+from reports.targets import written
+
+NOWHERE: Any = None  # a folder needs no way out
 
 if TYPE_CHECKING:
     from reports.period import Period
@@ -93,7 +96,8 @@ def made(url: str, run: runs.Run, shop: Workshop) -> tuple[Message, int]:
         Artifact(each.NAME, each.EXTENSION, each.MEDIA_TYPE, each.render(report))
         for each in (known[name] for name in run.formats)
     )
-    return Message(str(run.run_id), run.name, run.report, report.title, covered.label, artifacts), row_count
+    about = AboutReport(run.name, run.report, covered.label)
+    return Message(str(run.run_id), "report", report.title, report=about, artifacts=artifacts), row_count
 
 
 def _sent(engine: Engine, run: runs.Run, message: Message, shop: Workshop) -> str | None:
@@ -106,8 +110,8 @@ def _sent(engine: Engine, run: runs.Run, message: Message, shop: Workshop) -> st
     failures = []
     for target in run.targets:
         try:
-            way, address = channel(target, shop.channels)
-            way.send(address, message)
+            to = written(target)
+            check(to, shop.channels).send(to, message, NOWHERE)
         except (DeliveryError, ReportsError) as wrong:
             failures.append(str(wrong))
     return f"It was made, and not sent: {' '.join(failures)}" if failures else None

@@ -3,11 +3,11 @@
 import re
 from datetime import timedelta
 
-from reports import cron
+from reports import channels, cron
 from reports.built_in.asked import asked
-from reports.channels import channel
 from reports.cron import Schedule
 from reports.errors import BadSchedule
+from reports.targets import written
 from reports.workshop import format_names, report_names
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
@@ -29,8 +29,7 @@ def check(schedule: Schedule) -> None:
     if not schedule.formats:
         raise BadSchedule("A schedule needs a format; write --format html,json.")
     for target in schedule.targets:
-        way, address = channel(target)
-        way.check(address)
+        channels.check(written(target))
     for what, wanted, known in (
         ("report", [schedule.report], report_names()),
         ("format", schedule.formats, format_names()),

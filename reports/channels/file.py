@@ -14,24 +14,29 @@ from pathlib import Path
 
 from reports.errors import DeliveryError
 from reports.message import Artifact, Message
+from reports.outgoing import Outgoing, Sent
+from reports.targets import Option, Target
 
 NAME: str = "file"
+SENTENCE: str = "Writes the files of reports to a folder of this machine."
+OPTIONS: tuple[Option, ...] = (Option("url", "The folder: an absolute path.", is_required=True),)
 PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT}
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
 
 
-def check(address: str) -> None:
+def check(target: Target) -> None:
     """Refuse what is not the absolute path of a folder."""
+    address = target.get("url")
     folder = Path(address)
     if not folder.is_absolute() or ".." in folder.parts or "\0" in address:
         raise DeliveryError(f"{address!r} is not an absolute path without `..`; write file:/folder.", permanent=True)
 
 
-def send(address: str, message: Message) -> None:
+def send(target: Target, message: Message, _: Outgoing) -> Sent:
     """Write every artifact of the message."""
-    check(address)
-    folder = Path(address)
+    check(target)
+    folder = Path(target.get("url"))
     if not folder.is_dir():
         raise DeliveryError(f"There is no folder {folder}; make it, and let errhouse write to it.", permanent=True)
     for artifact in message.artifacts:
@@ -43,12 +48,16 @@ def send(address: str, message: Message) -> None:
                 f"{path} cannot be written ({error.strerror}); let errhouse write to that folder.",
                 permanent=error.errno not in PASSING,
             ) from None
+    return Sent()
 
 
 def file_name(message: Message, artifact: Artifact) -> str:
     """Give the name of a file, which is no path. Raises DeliveryError."""
-    period = re.sub(r"[^A-Za-z0-9._-]+", "-", message.period.replace(":", ""))
-    names = (message.report,) if message.name == message.report else (message.report, message.name)
+    about = message.report
+    if about is None:
+        raise DeliveryError("A folder takes reports only; give the rule another target.", permanent=True)
+    period = re.sub(r"[^A-Za-z0-9._-]+", "-", about.period.replace(":", ""))
+    names = (about.report,) if about.schedule == about.report else (about.report, about.schedule)
     for part in (*names, period, artifact.extension):
         if not _PLAIN.fullmatch(part) or ".." in part:
             raise DeliveryError(f"{part!r} cannot be part of the name of a file; give it another name.", permanent=True)

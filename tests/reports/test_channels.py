@@ -1,19 +1,27 @@
 """Ways out for reports: the list of them, their addresses, and the folder."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import reports.channels
-from reports.channels import CHANNELS, channel, file
-from reports.errors import BadSchedule, DeliveryError
-from reports.message import Artifact, Message
+from reports.channels import CHANNELS, channel_of, file
+from reports.errors import BadTarget, DeliveryError
+from reports.message import AboutReport, Artifact, Message
+from reports.targets import Target
 
+NOTHING: Any = None
 HTML = Artifact("html", "html", "text/html", b"<p>1</p>")
 
 
 def message(name: str = "weekly", period: str = "2026-W47", *artifacts: Artifact, report: str = "weekly") -> Message:
-    return Message("key", name, report, "Weekly", period, artifacts or (HTML,))
+    about = AboutReport(name, report, period)
+    return Message("key", "report", "Weekly", report=about, artifacts=artifacts or (HTML,))
+
+
+def folder_of(address: object) -> Target:
+    return Target("here", "file", {"url": str(address)})
 
 
 def test_every_channel_of_the_folder_is_in_the_list() -> None:
@@ -21,17 +29,16 @@ def test_every_channel_of_the_folder_is_in_the_list() -> None:
     assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == {each.NAME for each in CHANNELS}
 
 
-def test_a_target_names_its_channel_and_an_address() -> None:
-    assert channel("file:/srv/reports") == (file, "/srv/reports")
-    for target in ("/srv/reports", "pigeon:roof", "file", "file:", ""):
-        with pytest.raises(BadSchedule, match="is no target; write CHANNEL:ADDRESS, where CHANNEL is one of: file"):
-            channel(target)
+def test_a_channel_that_is_not_there_is_told_with_those_that_are() -> None:
+    assert channel_of("file") is file
+    with pytest.raises(BadTarget, match=r"There is no channel 'pigeon'; there are .*file"):
+        channel_of("pigeon")
 
 
 def test_files_are_named_by_report_and_period(tmp_path: Path) -> None:
     csv = Artifact("csv", "zip", "application/zip", b"PK")
-    file.send(str(tmp_path), message("weekly", "2026-W47", HTML, csv))
-    file.send(str(tmp_path), message("web-only", "2026-11-17 08:00 to 2026-11-24 08:00"))
+    file.send(folder_of(tmp_path), message("weekly", "2026-W47", HTML, csv), NOTHING)
+    file.send(folder_of(tmp_path), message("web-only", "2026-11-17 08:00 to 2026-11-24 08:00"), NOTHING)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "weekly-2026-W47.html",
         "weekly-2026-W47.zip",
@@ -44,7 +51,7 @@ def test_a_file_of_the_same_period_is_replaced_and_nothing_else_is_left(tmp_path
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_bytes(b"another's")
     path.symlink_to(elsewhere)
-    file.send(str(tmp_path), message())
+    file.send(folder_of(tmp_path), message(), NOTHING)
     assert (path.read_bytes(), path.is_symlink()) == (HTML.body, False)
     assert elsewhere.read_bytes() == b"another's"
     assert len(list(tmp_path.iterdir())) == 2
@@ -53,7 +60,7 @@ def test_a_file_of_the_same_period_is_replaced_and_nothing_else_is_left(tmp_path
 @pytest.mark.parametrize("address", ["reports", "./reports", "/srv/../etc", "/srv/reports/..", "/srv/\0"])
 def test_a_folder_is_told_by_an_absolute_path_without_a_way_up(address: str) -> None:
     with pytest.raises(DeliveryError, match="is not an absolute path without") as wrong:
-        file.check(address)
+        file.check(folder_of(address))
     assert wrong.value.permanent
 
 
@@ -73,14 +80,14 @@ def test_no_name_leads_out_of_the_folder(odd: Message, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     with pytest.raises(DeliveryError, match="cannot be part of the name of a file") as wrong:
-        file.send(str(folder), odd)
+        file.send(folder_of(folder), odd, NOTHING)
     assert wrong.value.permanent
     assert list(tmp_path.rglob("*")) == [folder]
 
 
 def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(DeliveryError, match="There is no folder") as wrong:
-        file.send(str(tmp_path / "gone"), message())
+        file.send(folder_of(tmp_path / "gone"), message(), NOTHING)
     assert wrong.value.permanent
     assert list(tmp_path.iterdir()) == []
 
@@ -88,5 +95,5 @@ def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 def test_a_path_that_cannot_be_written_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "weekly-2026-W47.html").mkdir()
     with pytest.raises(DeliveryError, match="cannot be written"):
-        file.send(str(tmp_path), message())
+        file.send(folder_of(tmp_path), message(), NOTHING)
     assert len(list(tmp_path.iterdir())) == 1

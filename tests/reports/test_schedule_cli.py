@@ -63,7 +63,7 @@ def test_a_name_that_is_taken_is_replaced_only_on_demand(run: Run) -> None:
     [
         (("--cron", "61 8 * * 1"), "'61 8 * * 1' is not a time of cron (bad minute); write five fields"),
         (("--tz", "Europe/Atlantis"), "There is no time zone 'Europe/Atlantis'"),
-        (("--target", "pigeon:roof"), "'pigeon:roof' is no target; write CHANNEL:ADDRESS"),
+        (("--target", "pigeon:roof"), "There is no channel 'pigeon'; there are"),
         (("--target", "file:reports"), "'reports' is not an absolute path without `..`"),
         (("--catch-up", "never"), "--catch-up is latest, all or skip, not 'never'"),
         (("--param", "top"), "--param 'top' cannot be used; write key=value, each key once"),
