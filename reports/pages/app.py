@@ -49,7 +49,16 @@ ROUTES: tuple[Route, ...] = (
     *login.ROUTES,
 )
 
+FAULT = "The page could not be made, and the log of the service says why; load it again, or ask for less."
+
 log = structlog.get_logger()
+
+
+def _nothing(_: Console, __: Asked) -> Response:
+    raise NotThere("There is no such page; the address may be mistyped.")
+
+
+NOWHERE = Route("", _nothing, None)
 
 
 def create_app(settings: Settings, url: str, health: Health, clock: Callable[[], datetime] = now) -> FastAPI:
@@ -83,8 +92,7 @@ def create_app(settings: Settings, url: str, health: Health, clock: Callable[[],
         app.add_route(f"/static/{name}", _static(body, media_type), methods=["GET", "HEAD"])
 
     async def nowhere(request: Request, _: Exception) -> Response:
-        asked = Asked(request.url.path, clock())
-        return _guarded(console.page(asked, "wrong.html", 404, title="Not found", said="There is no such page."))
+        return await to_thread.run_sync(partial(_answered, console, NOWHERE, request, b"", clock()), limiter=limiter)
 
     app.add_exception_handler(404, nowhere)
     app.add_exception_handler(405, nowhere)
@@ -100,7 +108,7 @@ def _answered(console: Console, route: Route, request: Request, body: bytes, at:
         if route.role is None or asked.may(route.role):
             return _guarded(route.answer(console, asked))
         if asked.person is not None:
-            said = f"This needs the role {route.role}; you are {asked.person.role}."
+            said = f"This needs the role {route.role}, and you are {asked.person.role}; an admin can change that."
             return _wrong(console, asked, 403, "Not allowed", said)
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         is_home = target == "/" or route.method != "GET"
@@ -117,7 +125,7 @@ def _answered(console: Console, route: Route, request: Request, body: bytes, at:
         return _refused(console, asked, wrong)
     except Exception:
         log.exception("a page could not be made", path=request.url.path)
-        return _wrong(console, asked, 500, "A fault of errhouse", "The page could not be made; the log says why.")
+        return _wrong(console, asked, 500, "A fault of errhouse", FAULT)
 
 
 def _refused(console: Console, asked: Asked, wrong: SQLAlchemyError) -> Response:

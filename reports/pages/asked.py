@@ -56,7 +56,7 @@ class Asked:
         """Give a number that the path names. Raises NotThere."""
         told = self.named[name]
         if not (told.isascii() and told.isdigit() and int(told) < 2**63):
-            raise NotThere("There is no such page.")
+            raise NotThere("There is no such page; the address may be cut off.")
         return int(told)
 
     def uuid(self, name: str) -> UUID:
@@ -64,7 +64,7 @@ class Asked:
         try:
             return UUID(self.named[name])
         except ValueError:
-            raise NotThere("There is no such page.") from None
+            raise NotThere("There is no such page; the address may be cut off.") from None
 
     def may(self, role: str) -> bool:
         """Whether who asks has the rights of a role."""

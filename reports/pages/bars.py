@@ -54,6 +54,8 @@ def bars(buckets: Sequence[Bar], *, is_hourly: bool, label: str) -> str:
     drawn = "".join(_bar(bar, number, most, is_hourly=is_hourly) for number, bar in enumerate(buckets))
     levels = [level for level in LEVELS if any(bar.counts.get(level) for bar in buckets)]
     legend = "".join(f'<li><span class="key level-{level}"></span>{level}</li>' for level in levels)
+    if any(bar.is_partial and bar.total for bar in buckets):
+        legend += f"<li>paler: a part of the {'hour' if is_hourly else 'day'}</li>"
     return (
         f'<div class="plot"><svg viewBox="0 0 {width} {HEIGHT}" preserveAspectRatio="none" role="img" '
         f'aria-label="{escape(label)}">{lines}{drawn}</svg>'
@@ -85,8 +87,8 @@ def _bar(bar: Bar, number: int, most: int, *, is_hourly: bool) -> str:
 def _ticks(buckets: Sequence[Bar], *, is_hourly: bool) -> str:
     """Give a span for each bucket, of which some are named: each name stands under the middle of its bar."""
     count = len(buckets)
-    shown = count if count <= MOST_NAMED else MOST_TICKS
-    named = {int((at + 0.5) * count / shown) for at in range(shown)} if shown else set()
+    step = 1 if count <= MOST_NAMED else -(-count // MOST_TICKS)
+    named = {number for number in range(step // 2, count, step) if count - number > step // 4}
     return "".join(
         f"<span>{_named(bar.start, is_hourly=is_hourly) if number in named else ''}</span>"
         for number, bar in enumerate(buckets)

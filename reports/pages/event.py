@@ -16,6 +16,7 @@ from models.errors import ModelsError
 from models.payloads import Codebook
 from reports.pages import payload, questions
 from reports.pages.asked import Asked, NotThere
+from reports.pages.frequency import shown
 from reports.pages.issue import is_personal
 from reports.pages.page import Console, Route
 
@@ -52,6 +53,7 @@ def event(console: Console, asked: Asked) -> Response:
         json=_pretty(body) if body is not None else None,
         body_bytes=len(body or b""),
         most_shown=MOST_SHOWN_BYTES,
+        sql=shown(questions.EVENT.text, found),
     )
 
 

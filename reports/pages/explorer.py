@@ -1,5 +1,6 @@
 """The explorer: how often, of what, over which time; as bars, as a table, as a file, and as the SQL behind it."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -9,19 +10,23 @@ from sqlalchemy import Connection, text
 from models.views.view import LEVELS
 from reports.errors import BadPeriod
 from reports.filters import GROUPINGS
-from reports.pages import questions, spans, table_file
+from reports.pages import frequency, questions, spans, table_file
 from reports.pages.asked import Asked, BadQuestion
 from reports.pages.bars import filled
 from reports.pages.page import Console, Route
-from reports.pages.rendering import changed
+from reports.pages.rendering import address, changed, literal
 from reports.period import Period, parsed
 
 LASTS = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days"}
 DEFAULT_LAST = "7d"
 DEFAULT_BY = ("project", "culprit")
 NONE = "(none)"
+TABLE = "/explore"
 MOST_SHOWN = 200
 MOST_IN_FILE = 50_000
+# A culprit or a release as people write it, as a pattern of LIKE: there, `\*` is a star.
+_SPECIAL = re.compile(r"\\\*|[\\%_*]")
+_LIKE = {"\\*": "*", "\\": r"\\", "%": r"\%", "_": r"\_", "*": "%"}
 
 
 class Question(NamedTuple):
@@ -43,6 +48,8 @@ def explorer(console: Console, asked: Asked) -> Response:
         projects = connection.execute(questions.PROJECTS).all()
         environments = [each.environment for each in connection.execute(questions.ENVIRONMENTS)]
         titles = _titles(connection, rows) if "issue" in asks.by else {}
+    for row in rows:
+        row["to"] = _ways(asks, row)
     is_hourly = spans.is_short(asks.period)
     counts = [(_moment(each.bucket), each.level, each.events) for each in series if each.bucket is not None]
     before = sum(each.events for each in series if each.bucket is None)
@@ -68,7 +75,8 @@ def explorer(console: Console, asked: Asked) -> Response:
         lasts=LASTS,
         nothing=NONE,
         link=_link(asks),
-        sql=questions.shown(questions.frequency(asks.by, tuple(asks.wanted)), told),
+        sql=frequency.shown(frequency.frequency(asks.by, tuple(asks.wanted)), told),
+        sql_of_events=frequency.shown(frequency.events(tuple(asks.wanted)), told),
     )
 
 
@@ -77,7 +85,11 @@ def download(console: Console, asked: Asked) -> Response:
     asks = question(asked)
     with console.warehouse.reading() as connection:
         rows, _ = _rows(connection, asks, MOST_IN_FILE)
-    columns = (*asks.by, "events", "users", "share", "change", "first_seen_at", "last_seen_at")
+        titles = _titles(connection, rows) if "issue" in asks.by else {}
+    for row in rows if titles else ():
+        row["title"] = titles.get((row["project_id"], row["issue"]), "")
+    more = (*(("project_id",) if frequency.is_by_project(asks.by) else ()), *(("title",) if "issue" in asks.by else ()))
+    columns = (*asks.by, *more, "events", "users", "share", "change", "first_seen_at", "last_seen_at")
     body = table_file.written(columns, ([each[name] for name in columns] for each in rows))
     name = f"errhouse-{'-'.join(asks.by)}-{asks.period.start:%Y%m%dT%H%M}-{asks.period.end:%Y%m%dT%H%M}.csv"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
@@ -97,7 +109,7 @@ def question(asked: Asked) -> Question:
         raise BadQuestion(
             "That is no period: choose one of the list, or give From and To, the earlier one first, in UTC."
         ) from None
-    words = {name: word for name in questions.CONDITIONS if (word := asked.word(name))}
+    words = {name: word for name in frequency.CONDITIONS if (word := asked.word(name))}
     return Question(period, by, {name: _bound(name, word) for name, word in words.items()}, words, last)
 
 
@@ -111,13 +123,12 @@ def _bound(name: str, word: str) -> Any:
     plain = "" if word == NONE else word
     if name == "environment":
         return plain
-    escaped = plain.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return escaped.replace("*", "%")
+    return _SPECIAL.sub(lambda found: _LIKE[found[0]], plain)
 
 
 def _rows(connection: Connection, asks: Question, top: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     told = {**spans.cut(asks.period), **asks.wanted, "top": top}
-    statement = text(questions.frequency(asks.by, tuple(asks.wanted)))
+    statement = text(frequency.frequency(asks.by, tuple(asks.wanted)))
     rows = [dict(each) for each in connection.execute(statement, told).mappings()]
     for row in rows:
         row["share"] = row["events"] / row["all_events"]
@@ -127,9 +138,29 @@ def _rows(connection: Connection, asks: Question, top: int) -> tuple[list[dict[s
     return rows, told
 
 
+def _ways(asks: Question, row: dict[str, Any]) -> dict[str, str]:
+    """Give where a row leads: by each of its values alone, and, as `only`, by all of them at once."""
+    words = {name: _word(name, row) for name in asks.by}
+    if "issue" in words:
+        words["project"] = str(row["project_id"])
+    by = "issue" if "issue" not in asks.by else ",".join(asks.by)
+    told = _link(asks)
+    return {
+        **{name: address(TABLE, told, {name: words[name]}) for name in asks.by},
+        "only": address(TABLE, told, words, {"by": by}),
+    }
+
+
+def _word(name: str, row: dict[str, Any]) -> str:
+    if name == "project":
+        return str(row["project_id"])
+    value = str(row[name]) or NONE
+    return literal(value) if name in {"culprit", "release"} else value
+
+
 def _series(asks: Question) -> str:
     wanted = tuple(asks.wanted)
-    return questions.hours(wanted) if spans.is_short(asks.period) else questions.days(wanted)
+    return frequency.hours(wanted) if spans.is_short(asks.period) else frequency.days(wanted)
 
 
 def _moment(bucket: datetime | date) -> datetime:

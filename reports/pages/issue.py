@@ -9,6 +9,7 @@ from sqlalchemy import Row
 from reports.pages import questions
 from reports.pages.asked import Asked, NotThere
 from reports.pages.bars import filled
+from reports.pages.frequency import shown
 from reports.pages.page import Console, Route
 
 DAYS = 14
@@ -49,6 +50,7 @@ def issue(console: Console, asked: Asked) -> Response:
         events=events,
         tags=by_tag,
         release_days=RELEASE_DAYS,
+        sql=shown(questions.LAST_EVENTS.text, groups),
     )
 
 

@@ -41,9 +41,11 @@ def switch_schedule(console: Console, asked: Asked) -> Response:
 
 def set_aside(console: Console, asked: Asked) -> Response:
     """List what could not become a row, and why."""
+    chosen = asked.word("reason") or None
     with console.warehouse.reading() as connection:
-        found = connection.execute(questions.SET_ASIDE).all()
-    return console.page(asked, "set_aside.html", records=found)
+        found = connection.execute(questions.SET_ASIDE, {"reason": chosen}).all()
+        reasons = connection.execute(questions.SET_ASIDE_REASONS).all()
+    return console.page(asked, "set_aside.html", records=found, reasons=reasons, chosen=chosen)
 
 
 def health(console: Console, asked: Asked) -> Response:

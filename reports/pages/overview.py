@@ -34,6 +34,7 @@ def overview(console: Console, asked: Asked) -> Response:
         by_day = connection.execute(questions.BY_DAY, {"since": since}).all()
         counted = connection.execute(questions.USERS, {"since": told["week_ago"].date()}).all()
         newest = connection.execute(questions.NEWEST, {"since": hour - timedelta(hours=48)}).one()
+        culprits = connection.execute(questions.CULPRITS, {"since": (today - timedelta(days=6)).date()}).all()
         lately = _began(connection, told["day_ago"])
     users = {each.project_id: each.users for each in counted}
     counts: defaultdict[tuple[datetime, str], int] = defaultdict(int)
@@ -62,6 +63,7 @@ def overview(console: Console, asked: Asked) -> Response:
         week_change=changed(totals["week"], totals["week_before"]),
         buckets=buckets,
         newest=newest,
+        culprits=culprits,
         lately=lately,
         **freshness(console, asked.now),
     )

@@ -1,17 +1,10 @@
 """
 What pages ask the warehouse: views of schema `analytics`, and of the warehouse only what no view tells.
 
-Every value is bound. What a question is put together of are constants that stand here.
+Every value is bound. What the explorer asks is put together in `frequency`.
 """
 
-import re
-from collections.abc import Mapping
-from typing import Any
-
-from psycopg import sql
 from sqlalchemy import text
-
-_NAMED = re.compile(r"(?<![:\w]):([a-z_]+)")
 
 # How many events each project had in the last 24 hours, the 24 before, the last 7 days and the 7 before, hour by hour.
 TOTALS = text(
@@ -52,14 +45,31 @@ NEWEST = text(
     """
 )
 
-# Groups that began lately, as issues; each is then asked of analytics.issues by its key, which all at once takes long.
+# Groups that began lately, as issues, live; each is then asked of analytics.issues by its key, for all take long.
 FRESH = text(
     """
     select r.project_id, g.public_issue_id as issue_id, sum(r.event_count)::bigint as events
-    from warehouse.rollup_group r
+    from (
+        select project_id, group_key, event_count from warehouse.rollup_group where first_at >= :since
+        union all
+        select d.project_id, d.group_key, d.event_count from warehouse.rollup_delta d
+        where d.first_at >= :since and not exists (
+            select from warehouse.rollup_group o
+            where o.project_id = d.project_id and o.group_key = d.group_key and o.first_at < :since
+        )
+    ) r
     join warehouse.dim_group g on g.project_id = r.project_id and g.group_key = r.group_key
-    where r.first_at >= :since
     group by 1, 2 order by 3 desc, 2 limit 16
+    """
+)
+
+# Culprits with the most events of whole UTC days, today included.
+CULPRITS = text(
+    """
+    select project_id, project, culprit, sum(events)::bigint as events,
+        (sum(events) / sum(sum(events)) over ())::float8 as share
+    from analytics.culprits_daily where day >= :since
+    group by project_id, project, culprit order by events desc, project_id, culprit limit 8
     """
 )
 
@@ -73,82 +83,6 @@ ISSUE_TITLES = text(
     where public_issue_id = any(:issue_ids) group by project_id, public_issue_id
     """
 )
-
-GROUPED_BY = {
-    "project": "project",
-    "level": "level",
-    "culprit": "culprit",
-    "environment": "coalesce(environment, '')",
-    "release": "coalesce(release, '')",
-    "issue": "issue_id",
-}
-CONDITIONS = {
-    "project": "project_id = :project",
-    "level": "level = :level",
-    "culprit": "culprit like :culprit",
-    "environment": "coalesce(environment, '') = :environment",
-    "release": "coalesce(release, '') like :release",
-    "issue": "issue_id = :issue",
-}
-
-# Events of a period and of the one before: whole days from the rollup, what is between them from the events themselves.
-OCCURRED = """
-    select project_id, project, issue_id, culprit, level, environment, release, day, events,
-        first_seen_at, last_seen_at, user_sketch, day >= :first_day as is_now
-    from analytics.issues_daily
-    where (day >= :before_first_day and day < :before_end_day) or (day >= :first_day and day < :end_day)
-    union all
-    select project_id, project, issue_id, culprit, level, environment, release,
-        (occurred_at at time zone 'UTC')::date, 1, occurred_at, occurred_at, user_sketch, occurred_at >= :start
-    from analytics.events
-    where (occurred_at >= :head_from and occurred_at < :head_to)
-        or (occurred_at >= :middle_from and occurred_at < :middle_to)
-        or (occurred_at >= :tail_from and occurred_at < :tail_to)
-"""
-
-
-def frequency(by: tuple[str, ...], wanted: tuple[str, ...]) -> str:
-    """How often, by what was asked for, now and in the period before; of all groups, those with the most events."""
-    names = by if "issue" not in by else (*by, "project_id")
-    columns = ",\n    ".join(f"{GROUPED_BY.get(name, name)} as {name}" for name in names)
-    places = ", ".join(str(number + 1) for number in range(len(names)))
-    return f"""select {columns},
-    (sum(events) filter (where is_now))::bigint as events,
-    coalesce(sum(events) filter (where not is_now), 0)::bigint as events_before,
-    analytics.users(user_sketch) filter (where is_now) as users,
-    min(first_seen_at) filter (where is_now) as first_seen_at,
-    max(last_seen_at) filter (where is_now) as last_seen_at,
-    (sum(sum(events) filter (where is_now)) over ())::bigint as all_events,
-    count(*) over () as group_count
-from ({OCCURRED}) occurred{_where(wanted)}
-group by {places}
-having sum(events) filter (where is_now) > 0
-order by events desc, {places}
-limit :top"""  # noqa: S608 - words of fixed lists
-
-
-def days(wanted: tuple[str, ...]) -> str:
-    """Count by UTC day and level, and what was before in one row without a day."""
-    return f"""
-    select case when is_now then day end as bucket, level, sum(events)::bigint as events
-    from ({OCCURRED}) occurred{_where(wanted)} group by 1, 2
-    """  # noqa: S608 - words of fixed lists
-
-
-def hours(wanted: tuple[str, ...]) -> str:
-    """Count by UTC hour and level, and what was before in one row without an hour; from the events themselves."""
-    conditions = "".join(f" and {CONDITIONS[name]}" for name in wanted)
-    return f"""
-    select case when occurred_at >= :start then date_trunc('hour', occurred_at, 'UTC') end as bucket, level,
-        count(*) as events
-    from analytics.events where occurred_at >= :before_start and occurred_at < :end{conditions} group by 1, 2
-    """  # noqa: S608 - words of fixed lists
-
-
-def _where(wanted: tuple[str, ...]) -> str:
-    conditions = " and ".join(CONDITIONS[name] for name in wanted)
-    return f"\nwhere {conditions}" if conditions else ""
-
 
 ISSUE = text(
     """
@@ -272,7 +206,14 @@ ARTIFACT = text("select body from warehouse.report_artifact where run_id = :run_
 SET_ASIDE = text(
     """
     select set_aside_key, reason, detail, door, project_id, first_received_at, last_received_at, seen_count, body_bytes
-    from warehouse.set_aside order by last_received_at desc, set_aside_key limit 100
+    from warehouse.set_aside where cast(:reason as text) is null or reason = :reason
+    order by last_received_at desc, set_aside_key limit 100
+    """
+)
+SET_ASIDE_REASONS = text(
+    """
+    select reason, count(*) as records, sum(seen_count)::bigint as seen
+    from warehouse.set_aside group by reason order by records desc, reason
     """
 )
 LOADED = text(
@@ -282,8 +223,3 @@ LOADED = text(
     from warehouse.load_tally where loaded_on >= :since group by loaded_on order by loaded_on desc
     """
 )
-
-
-def shown(statement: str, told: Mapping[str, Any]) -> str:
-    """Give a statement with its values written into it, for people to copy; it is never run here."""
-    return _NAMED.sub(lambda found: sql.Literal(told[found[1]]).as_string(None), statement).strip()

@@ -53,6 +53,7 @@ def templates() -> Environment:
         lines=lines,
         short=lambda value, most=160: wording.shortened(str(value), most),
         segment=lambda value: quote(str(value), safe=""),
+        literal=literal,
     )
     return made
 
@@ -64,6 +65,11 @@ def address(path: str, *parts: dict[str, Any]) -> str:
         told.update(part)
     kept = {name: value for name, value in told.items() if value not in (None, "", [], ())}
     return f"{path}?{urlencode(kept, doseq=True)}" if kept else path
+
+
+def literal(value: Any) -> str:
+    """Write a culprit or a release as the explorer's filter by it alone: there, a bare `*` stands for anything."""
+    return str(value).replace("*", "\\*")
 
 
 def say(value: Any) -> Markup:

@@ -10,7 +10,7 @@ SHORT = timedelta(days=3)
 
 
 def cut(period: Period) -> dict[str, Any]:
-    """Give the bounds of `questions.OCCURRED`: the whole days of both periods, and the three spans around them."""
+    """Give the bounds of `frequency.OCCURRED`: the whole days of both periods, and the three spans around them."""
     start, end = period.start.astimezone(UTC), period.end.astimezone(UTC)
     before = start - (end - start)
     before_days, days = _whole(before, start), _whole(start, end)
