@@ -131,6 +131,32 @@ class Settings(BaseSettings):
         le=86_400,
         description="Seconds that one report may take, with sending it; then it is ended and told.",
     )
+    SCRIPTS_DIR: Path | None = Field(
+        None,
+        description="Folder of the automation scripts, which nobody but its owner may write to. "
+        "Unset: `DATA_DIR/scripts`.",
+    )
+    SCRIPTS_USER: str = Field(
+        "nobody",
+        min_length=1,
+        description="User as whom scripts run when errhouse runs as root; otherwise they run as errhouse does.",
+    )
+    TARGETS_FILE: Path | None = Field(
+        None,
+        description="TOML file of targets for messages, beside those of `errhouse target add`: a table of each name, "
+        "with its channel and options; a value may be `env:NAME` or `file:/path`. Unset: there is none.",
+    )
+    SEAL_KEY_FILE: Path | None = Field(
+        None,
+        description="File of the keys by which secrets of targets are sealed in the database; readable by its owner "
+        "alone. Unset: `DATA_DIR/seal.key`, which is made when a secret is first to be sealed.",
+    )
+    MESSAGE_RETENTION_DAYS: int = Field(
+        30,
+        ge=0,
+        description="Days for which messages that were sent or given up are kept, with every attempt at them; "
+        "0 keeps them for ever.",
+    )
     PARTITION_DAYS: int = Field(
         7,
         description="Days in one partition of the fact: 7 up to about a million events a day, 1 above. "
@@ -173,7 +199,7 @@ class Settings(BaseSettings):
             raise ValueError("it must be 1 or 7")
         return value
 
-    @field_validator("DATA_DIR", "HOST", mode="before")
+    @field_validator("DATA_DIR", "HOST", "SCRIPTS_DIR", mode="before")
     @classmethod
     def _told(cls, value: Any) -> Any:
         if isinstance(value, str) and not value.strip():
@@ -214,6 +240,11 @@ class Settings(BaseSettings):
         host = "127.0.0.1" if self.HOST in {"0.0.0.0", "::"} else self.HOST  # noqa: S104 - compared, not bound
         host = f"[{host}]" if ":" in host else host
         return (self.PUBLIC_URL or f"http://{host}:{self.PORT}").rstrip("/")
+
+    @property
+    def scripts_dir(self) -> Path:
+        """Return the folder of automation scripts."""
+        return self.SCRIPTS_DIR or self.DATA_DIR / "scripts"
 
     @property
     def spool_dir(self) -> Path:

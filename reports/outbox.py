@@ -5,24 +5,48 @@ Who sends a message claims it for a minute. One that is not heard of by then is 
 the same key. Of one target, one message is on its way at a time. Nobody here commits or reads the clock.
 """
 
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Connection
 
+from reports import outbox_sql as sql
+from reports.errors import DeliveryError
 from reports.message import Message, kept
+from reports.outgoing import Sent
 
-# The same reason to the same target is one message, whoever finds it and however often.
-PUT = text(
-    """
-    insert into warehouse.outbox (message_id, key, target, kind, rule, message, run_id, created_at, due_at, status,
-        attempt_count)
-    values (:message_id, :key, :target, :kind, :rule, :message, :run_id, :now, :due_at, 'waiting', 0)
-    on conflict (key) do nothing returning message_id
-    """
-).bindparams(bindparam("message", type_=JSONB))
+LEASE = timedelta(seconds=60)
+MINUTE = timedelta(minutes=1)
+RETRY_SECONDS = (5, 30, 120, 600, 3600)  # after the first attempt, the second …; then hourly
+JITTER = 0.2
+GIVE_UP_AFTER = timedelta(hours=72)
+LEAST_ATTEMPTS = len(RETRY_SECONDS)  # however old a message is, such as after a long stop
+BREAKER_FAILURES = 10  # in a row; then one message a minute is tried
+PROBE_AFTER = timedelta(minutes=1)
+DETAIL_BYTES = 2048
+SCRIPT_RUN_DAYS = 400
+CLAIM_LOCK = 0x6572726F757462  # "erroutb": one at a time claims messages
+
+
+class Claimed(NamedTuple):
+    """A message that is ours to send, by this attempt."""
+
+    message_id: UUID
+    target: str
+    message: Mapping[str, Any]
+    run_id: UUID | None
+    created_at: datetime
+    attempt: int
+
+
+class Attempt(NamedTuple):
+    """How one attempt went: what arrived, or why nothing did."""
+
+    started_at: datetime
+    sent: Sent | None = None
+    wrong: DeliveryError | None = None
 
 
 def put(
@@ -47,5 +71,105 @@ def put(
         "now": now,
         "due_at": due_at or now,
     }
-    made: UUID | None = connection.execute(PUT, row).scalar()
+    made: UUID | None = connection.execute(sql.PUT, row).scalar()
     return made
+
+
+def is_due(connection: Connection, now: datetime) -> bool:
+    """Say whether there is anything to be sent; the cheapest question there is."""
+    return bool(connection.execute(sql.IS_DUE, {"now": now}).scalar())
+
+
+def claim(
+    connection: Connection,
+    now: datetime,
+    room: int,
+    most_per_minute: Callable[[Sequence[str]], Mapping[str, int]],
+    target: str | None = None,
+) -> list[Claimed]:
+    """
+    Claim what is due, the oldest first: of each target one message, none of a target that has its minute full.
+
+    Takes: `room`, how many at most; `most_per_minute` of targets by their names; `target`, to ask for one alone.
+    """
+    if not connection.execute(sql.TURN, {"key": CLAIM_LOCK}).scalar():
+        return []
+    due = sorted(connection.execute(sql.NEXT, {"now": now, "target": target}), key=lambda row: row.due_at)
+    if not due:
+        return []
+    lately: dict[str, int] = dict(connection.execute(sql.SENT_LATELY, {"since": now - MINUTE}).tuples().all())
+    most = most_per_minute([row.target for row in due])
+    wanted = [row.message_id for row in due if lately.get(row.target, 0) < most[row.target]][:room]
+    if not wanted:
+        return []
+    claimed = connection.execute(sql.CLAIM, {"message_ids": wanted, "until": now + LEASE})
+    return [Claimed(*row) for row in claimed]
+
+
+def finish(connection: Connection, claimed: Claimed, how: Attempt, now: datetime, chance: float) -> str:
+    """
+    Write down how an attempt went: to its message, its target, and as a delivery; give its outcome.
+
+    Takes: `chance`, from 0 to 1, by which the next attempt comes a little earlier or later.
+    """
+    wrong = how.wrong
+    outcome = "delivered" if wrong is None else "permanent" if wrong.permanent else "temporary"
+    told = {"message_id": claimed.message_id, "target": claimed.target, "attempt": claimed.attempt, "now": now}
+    status, detail = (how.sent.status, how.sent.detail) if how.sent else (None, None)
+    error = None
+    if wrong is not None:
+        error = cut(str(wrong))
+        status, detail = wrong.status, cut(f"{error} {wrong.detail}" if wrong.detail else error)
+    record = {**told, "started_at": how.started_at, "outcome": outcome, "status": status, "detail": cut(detail)}
+    connection.execute(sql.RECORD, record)
+    before = connection.execute(sql.FARES, {"target": claimed.target}).scalar() or 0
+    fared: dict[str, Any] = {"target": claimed.target, "now": now, "failure_count": 0, "open_until": None}
+    if wrong is None:
+        connection.execute(sql.ARRIVED, told)
+        if before >= BREAKER_FAILURES:
+            connection.execute(sql.HASTEN, told)
+        connection.execute(sql.FARED, {**fared, "sent_at": now, "error": None})
+        return outcome
+    due_at = None if wrong.permanent else retry_at(claimed, now, wrong.retry_after, chance)
+    given_up = {"next": "failed", "due_at": None, "finished_at": now}
+    again = {"next": "waiting", "due_at": due_at, "finished_at": None}
+    connection.execute(sql.FAILED, {**told, **(again if due_at else given_up), "error": error})
+    fared |= {"failure_count": before + 1, "open_until": _open_until(before + 1, now, wrong.retry_after)}
+    connection.execute(sql.FARED, {**fared, "sent_at": None, "error": error})
+    return outcome
+
+
+def retry_at(claimed: Claimed, now: datetime, retry_after: float | None, chance: float) -> datetime | None:
+    """Give when an attempt that failed is repeated, None when it is given up. As the receiver asks, at least."""
+    if now - claimed.created_at >= GIVE_UP_AFTER and claimed.attempt >= LEAST_ATTEMPTS:
+        return None
+    pause = RETRY_SECONDS[min(claimed.attempt, len(RETRY_SECONDS)) - 1] * (1 + JITTER * (2 * chance - 1))
+    return now + timedelta(seconds=max(pause, retry_after or 0.0))
+
+
+def waiting(connection: Connection, now: datetime) -> tuple[int, datetime | None]:
+    """Give how many messages are due, and since when the one that is longest."""
+    count, oldest = connection.execute(sql.WAITING, {"now": now}).one().tuple()
+    return count, oldest
+
+
+def drop_old(connection: Connection, now: datetime, days: int) -> int:
+    """Remove what was sent or given up more than so many days ago, 0 keeps it; and runs of scripts after 400 days."""
+    gone = connection.execute(sql.DROP_SCRIPT_RUNS, {"before": now - timedelta(days=SCRIPT_RUN_DAYS)}).rowcount
+    if not days:
+        return gone
+    told = {"before": now - timedelta(days=days), "now": now}
+    return gone + sum(
+        connection.execute(each, told).rowcount for each in (sql.DROP_DELIVERIES, sql.DROP_MESSAGES, sql.DROP_TOLD)
+    )
+
+
+def cut(words: str | None) -> str | None:
+    """Give the first 2 KB of words for the record; NUL cannot be kept."""
+    return None if words is None else words.replace("\0", "").encode()[:DETAIL_BYTES].decode("utf-8", "ignore")
+
+
+def _open_until(failure_count: int, now: datetime, retry_after: float | None) -> datetime | None:
+    asked = now + timedelta(seconds=retry_after) if retry_after else None
+    probe = now + PROBE_AFTER if failure_count >= BREAKER_FAILURES else None
+    return max((each for each in (asked, probe) if each), default=None)
