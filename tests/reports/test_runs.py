@@ -1,5 +1,7 @@
 """Who runs what: each instant once, whatever number of schedulers ask, and whatever becomes of one of them."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -16,6 +18,7 @@ from reports.message import Artifact
 from reports.runs import Outcome, Run
 from tests.support import warehouse
 from tests.support.schedules import START, given, keep
+from tests.support.server import ROOT
 
 TICKS = 1000
 SCHEDULERS = 3
@@ -23,6 +26,25 @@ TICK = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 WITHIN = 250
 BODY = Artifact("json", "json", "application/json", b"{}")
+SCHEDULER = """
+import sys
+from datetime import datetime
+from models.engine import engine_for
+from reports import runs
+from reports.message import Artifact
+url, number = sys.argv[1:]
+engine = engine_for(url, pool_size=1)
+made = runs.Outcome("done", artifacts=[Artifact("json", "json", "application/json", b"{}")])
+for line in sys.stdin:
+    at, how = line.split()
+    while run := runs.next_run(engine, number, datetime.fromisoformat(at)):
+        print(run.name, run.scheduled_for.isoformat(), flush=True)
+        if how == "hang":
+            sys.stdin.read()
+        with engine.begin() as connection:
+            assert runs.end(connection, run, made)
+    print(flush=True)
+"""
 
 
 @pytest.fixture
@@ -53,47 +75,81 @@ def claimed(engine: Engine, at: datetime, worker: str = "one") -> Run:
     return found
 
 
-def test_three_schedulers_at_once_for_a_thousand_ticks_run_each_instant_once(database_url: str, engine: Engine) -> None:
+class Scheduler:
+    """A process of its own that does, at each tick it is told, what it finds due."""
+
+    def __init__(self, url: str, number: int) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", SCHEDULER, url, str(number)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def tell(self, at: datetime, how: str = "work") -> None:
+        assert self._process.stdin
+        self._process.stdin.write(f"{at.isoformat()} {how}\n")
+        self._process.stdin.flush()
+
+    def begun(self) -> Iterator[tuple[str, datetime]]:
+        """Give what it begins at this tick."""
+        assert self._process.stdout
+        while (line := self._process.stdout.readline()) != "\n":
+            assert line, "it has ended"
+            name, at = line.split()
+            yield name, datetime.fromisoformat(at)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def test_three_schedulers_at_once_for_a_thousand_ticks_run_each_instant_once_though_one_is_killed_at_it(
+    database_url: str, engine: Engine
+) -> None:
     keep(
         engine,
         given("often", cron="*/10 * * * *", catch_up="all"),
         given("latest", cron="*/15 * * * *", settle=timedelta(minutes=10)),
         given("berlin", cron="30 2 * * *", zone="Europe/Berlin", catch_up="skip"),
     )
+    schedulers = [Scheduler(database_url, number) for number in range(SCHEDULERS)]
+    victim = schedulers[0]
     begun: list[tuple[str, datetime]] = []
-    faults: list[BaseException] = []
-    barrier = threading.Barrier(SCHEDULERS)
-
-    def schedule(number: int) -> None:
-        mine = engine_for(database_url, pool_size=1)
-        try:
-            for tick in range(1, TICKS + 1):
-                barrier.wait(WITHIN)
-                while run := runs.next_run(mine, str(number), START + tick * TICK):
-                    begun.append((run.name, run.scheduled_for))
-                    assert end(mine, run, Outcome("done", artifacts=[BODY]))
-        except BaseException as fault:  # noqa: BLE001 - it is the test's to tell
-            faults.append(fault)
-            barrier.abort()
-        finally:
-            mine.dispose()
-
-    threads = [threading.Thread(target=schedule, args=(number,)) for number in range(SCHEDULERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(WITHIN)
-    assert faults == []
+    lost: tuple[str, datetime] | None = None
+    try:
+        for tick in range(1, TICKS + 1):
+            is_last = victim in schedulers and tick > TICKS // 2
+            for each in schedulers:
+                each.tell(START + tick * TICK, "hang" if is_last and each is victim else "work")
+            for each in list(schedulers):
+                for run in each.begun():
+                    begun.append(run)
+                    if is_last and each is victim:
+                        lost = run
+                        break
+            if lost and victim in schedulers:
+                victim.kill()
+                schedulers.remove(victim)
+                silence(engine)
+    finally:
+        for each in schedulers:
+            each.kill()
     last = START + TICKS * TICK
     wanted = [
         *(("often", each) for each in instants("*/10 * * * *", "UTC", START, last)),
         *(("latest", each) for each in instants("*/15 * * * *", "UTC", START, last - timedelta(minutes=10))),
         *(("berlin", each) for each in instants("30 2 * * *", "Europe/Berlin", START, last)),
     ]
-    assert sorted(begun) == sorted(wanted)
+    assert lost
+    assert sorted(begun) == sorted([*wanted, lost])
     rows = all_runs(database_url)
-    assert {(row["status"], row["attempt_count"]) for row in rows} == {("done", 1)}
-    assert len({row["worker"] for row in rows}) > 1
+    assert [(row["name"], row["scheduled_for"]) for row in rows] == sorted(wanted)
+    assert {row["status"] for row in rows} == {"done"}
+    attempts = {(row["name"], row["scheduled_for"]): row["attempt_count"] for row in rows if row["attempt_count"] > 1}
+    assert attempts == {lost: 2}
+    assert {row["worker"] for row in rows} == {"0", "1", "2"}
     assert warehouse.value(database_url, "select count(*)::int from warehouse.report_artifact") == len(wanted)
 
 

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +130,13 @@ class Server:
 
     def kill(self) -> None:
         """End all its processes at once, as a power cut would; an embedded PostgreSQL is not among them."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        below = [each for each in self.children() if each.name() != "postgres"]
+        self.process.kill()  # first, lest it starts again what is killed
+        for each in below:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
         self.process.wait(STOP_SECONDS)
+        psutil.wait_procs(below, STOP_SECONDS)
 
     def log(self) -> str:
         """Return everything it printed and logged since its first start."""
