@@ -199,7 +199,7 @@ class Settings(BaseSettings):
             raise ValueError("it must be 1 or 7")
         return value
 
-    @field_validator("DATA_DIR", "HOST", "SCRIPTS_DIR", mode="before")
+    @field_validator("DATA_DIR", "HOST", "SCRIPTS_DIR", "TARGETS_FILE", "SEAL_KEY_FILE", mode="before")
     @classmethod
     def _told(cls, value: Any) -> Any:
         if isinstance(value, str) and not value.strip():
