@@ -103,7 +103,10 @@ class ScriptRun(Base):
 
     __tablename__ = "script_run"
     __table_args__ = (
+        CheckConstraint("outcome in ('begun', 'done', 'failed', 'refused')", name="outcome"),
         Index(None, "started_at"),
+        Index(None, "message_id"),
+        Index(None, "target", "started_at"),
         described("Automation scripts that were run: by what, and how it went."),
     )
 
@@ -115,6 +118,9 @@ class ScriptRun(Base):
     is_dry_run: Mapped[bool] = mapped_column(comment="Whether it was only told, not run.")
     started_at: Mapped[Instant] = mapped_column(comment="When it began.")
     ended_at: Mapped[datetime | None] = mapped_column(comment="When nothing of it was left; null if it was cut off.")
+    outcome: Mapped[str] = mapped_column(
+        comment="begun, done, failed or refused. One that stays begun was cut off by a crash."
+    )
     exit_code: Mapped[int | None] = mapped_column(Integer, comment="What it ended with; null when it was ended.")
     error: Mapped[str | None] = mapped_column(comment="One sentence on why it was refused or ended.")
     output: Mapped[str | None] = mapped_column(comment="What it printed, both streams, the first 64 KiB.")

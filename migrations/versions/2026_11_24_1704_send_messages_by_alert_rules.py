@@ -226,14 +226,29 @@ def upgrade() -> None:
             nullable=True,
             comment="When nothing of it was left; null if it was cut off.",
         ),
+        sa.Column(
+            "outcome",
+            sa.Text(),
+            nullable=False,
+            comment="begun, done, failed or refused. One that stays begun was cut off by a crash.",
+        ),
         sa.Column("exit_code", sa.Integer(), nullable=True, comment="What it ended with; null when it was ended."),
         sa.Column("error", sa.Text(), nullable=True, comment="One sentence on why it was refused or ended."),
         sa.Column("output", sa.Text(), nullable=True, comment="What it printed, both streams, the first 64 KiB."),
+        sa.CheckConstraint("outcome in ('begun', 'done', 'failed', 'refused')", name=op.f("ck_script_run_outcome")),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_script_run")),
         schema="warehouse",
         comment="Automation scripts that were run: by what, and how it went.",
     )
+    op.create_index(op.f("ix_script_run_message_id"), "script_run", ["message_id"], unique=False, schema="warehouse")
     op.create_index(op.f("ix_script_run_started_at"), "script_run", ["started_at"], unique=False, schema="warehouse")
+    op.create_index(
+        op.f("ix_script_run_target_started_at"),
+        "script_run",
+        ["target", "started_at"],
+        unique=False,
+        schema="warehouse",
+    )
     op.create_table(
         "target",
         sa.Column("name", sa.Text(), nullable=False, comment="Name of the target."),
@@ -340,7 +355,9 @@ def downgrade() -> None:
     op.drop_table("ticket", schema="warehouse")
     op.drop_table("target_state", schema="warehouse")
     op.drop_table("target", schema="warehouse")
+    op.drop_index(op.f("ix_script_run_target_started_at"), table_name="script_run", schema="warehouse")
     op.drop_index(op.f("ix_script_run_started_at"), table_name="script_run", schema="warehouse")
+    op.drop_index(op.f("ix_script_run_message_id"), table_name="script_run", schema="warehouse")
     op.drop_table("script_run", schema="warehouse")
     op.drop_index(op.f("ix_outbox_target_created_at"), table_name="outbox", schema="warehouse")
     op.drop_index(
