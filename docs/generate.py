@@ -1,7 +1,7 @@
 """
-Write the pages of docs/ that the code itself knows: settings, commands, forms, schema, metrics, and the dbt sources.
+Write the pages of docs/ that the code itself knows: settings, commands, forms, schema, metrics, reports, dbt sources.
 
-`python docs/generate.py` writes them, `--check` only tells whether they are stale and exits 1 if so.
+`python docs/generate.py` writes them, `--check` only tells whether they are stale and exits 1 if so; `PAGE…` are some.
 """  # noqa: INP001 - a script beside what it writes
 
 import inspect
@@ -28,6 +28,14 @@ from ingest.samples import SAMPLES  # noqa: E402
 from models import Base  # noqa: E402
 from models.settings import MIB, PREFIX, Settings  # noqa: E402
 from models.views import USERS_SAID, VIEWS, Column, View  # noqa: E402
+from reports.aggregation import DTYPES, Aggregation  # noqa: E402
+from reports.aggregations import AGGREGATIONS  # noqa: E402
+from reports.built_in import REPORTS  # noqa: E402
+from reports.built_in.asked import KNOWN, PARAMETERS  # noqa: E402
+from reports.built_in.headline import DEFINITIONS  # noqa: E402
+from reports.built_in.health import DEFINITIONS as OF_HEALTH  # noqa: E402
+from reports.built_in.release import MORE as OF_RELEASE  # noqa: E402
+from reports.render import FORMATS  # noqa: E402
 
 MADE = "Made by docs/generate.py from the code: change it there, then run `make docs`."
 LABEL = re.compile(r"^(Sent by|Recognised by|Documented at): +", re.MULTILINE)
@@ -248,6 +256,68 @@ def _metric(each: MetricWrapperBase) -> tuple[str, str, str, str]:
     return f"`{name}`", told.type, labels, told.documentation
 
 
+def reports() -> Iterator[str]:
+    """Give every report, what it can be asked, every format, and every aggregation that reports are made of."""
+    yield from (
+        "# Reports",
+        "",
+        "A report is one object for a period, made of the events and of nothing else: the same period, parameters and",
+        "events give the same report, to the byte, whenever it is made. `errhouse report run NAME` makes one, the",
+        "console shows it, [a schedule](how-to/schedule-a-report.md) has it made.",
+        "[How to add one](how-to/add-a-report.md).",
+        "",
+        "## The reports",
+        "",
+    )
+    yield from table(
+        ("report", "what it tells", "period when none is told"),
+        [(f"`{each.name}`", each.sentence, _span(each.span)) for each in REPORTS],
+    )
+    yield from ("", "## What a report can be asked", "")
+    yield from ("In a terminal each is an option, in a schedule `--param NAME=VALUE`; lists have commas between.", "")
+    yield from table(("parameter", "meaning"), [(f"`{name}`", PARAMETERS[name]) for name in KNOWN])
+    yield from ("", "## Formats", "")
+    rows = [(f"`{each.NAME}`", f"`.{each.EXTENSION}`", each.MEDIA_TYPE, _first_line(each)) for each in FORMATS]
+    yield from table(("format", "file", "media type", "what it is"), rows)
+    yield from ("", "## What the words mean", "")
+    words = {each.word: each.sentence for each in (*DEFINITIONS, *OF_RELEASE, *OF_HEALTH)}
+    yield from table(("word", "meaning"), words.items())
+    yield from ("", "## Aggregations", "")
+    yield from (
+        "What reports are made of, and what a [notebook](how-to/notebook.md) takes: each is a pure function of frames,",
+        "which `reports.frames` asks the warehouse for; `reports.aggregations.aggregation(NAME).run(...)` calls it.",
+        "A column of counts that may be missing is `Int64`.",
+    )
+    for each in AGGREGATIONS:
+        yield from _aggregation(each)
+
+
+def _span(span: str) -> str:
+    return f"the last whole {span}" if span in {"day", "week"} else f"the last {span.removesuffix('d')} days"
+
+
+def _first_line(module: Any) -> str:
+    return " ".join((inspect.getdoc(module) or "").split("\n\n")[0].split())
+
+
+def _aggregation(each: Aggregation) -> Iterator[str]:
+    yield from ("", f"### {each.name}", "", each.sentence, "")
+    if told := inspect.getdoc(each.aggregate):
+        yield from (" ".join(told.replace("`", "").split()), "")
+    taken = ", ".join(f"`{name}` ({', '.join(columns)})" for name, columns in each.takes.items())
+    others = [name for name in inspect.signature(each.aggregate).parameters if name not in each.takes]
+    yield from (f"Takes: {taken}" + "".join(f", `{name}`" for name in others) + ".", "")
+    rows = [
+        (f"`{c.name}`", DTYPES[c.kind][0], c.kind, c.unit or "", c.description + _some(c.name, each))
+        for c in each.gives
+    ]
+    yield from table(("column", "dtype", "kind", "unit", "meaning"), rows)
+
+
+def _some(name: str, each: Aggregation) -> str:
+    return " Only where it was grouped by." if name in each.some_of else ""
+
+
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "settings.md": settings,
     "commands.md": commands,
@@ -255,6 +325,7 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "schema.md": schema,
     "metrics.md": all_metrics,
     "data-dictionary.md": data_dictionary,
+    "reports.md": reports,
     "dbt/models/sources.yml": dbt_sources,
 }
 
@@ -265,24 +336,29 @@ def text(page: str) -> str:
     return "\n".join([*made, *PAGES[page]()]) + "\n"
 
 
-def stale() -> list[str]:
-    """Name the pages that are not as they should be."""
-    return [page for page in PAGES if not (HERE / page).is_file() or (HERE / page).read_text() != text(page)]
+def stale(wanted: Iterable[str] = PAGES) -> list[str]:
+    """Name the pages, of those wanted, that are not as they should be."""
+    return [page for page in wanted if not (HERE / page).is_file() or (HERE / page).read_text() != text(page)]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write what is stale; with `--check`, only name it."""
-    if list(arguments) not in ([], ["--check"]):
-        sys.stderr.write("usage: python docs/generate.py [--check]\n")
+    """Write what is stale, of all pages or of those that are named; with `--check`, only name it."""
+    is_check = "--check" in arguments
+    wanted = [each for each in arguments if each != "--check"]
+    if strange := [each for each in wanted if each not in PAGES]:
+        pages = ", ".join(PAGES)
+        sys.stderr.write(
+            f"usage: python docs/generate.py [--check] [PAGE...]\nno page {strange[0]}; there are {pages}\n"
+        )
         return 2
-    found = stale()
+    found = stale(wanted or PAGES)
     for page in found:
-        if arguments:
+        if is_check:
             sys.stderr.write(f"docs/{page} is stale: run `make docs`.\n")
         else:
             (HERE / page).parent.mkdir(parents=True, exist_ok=True)
             (HERE / page).write_text(text(page))
-    return 1 if found and arguments else 0
+    return 1 if found and is_check else 0
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ QUALITY: Mapping[str, str] = {
 }
 """reports.frames.quality."""
 
-_DTYPES = {
+DTYPES = {
     "text": ("str", "object"),
     "count": ("int64", "Int64"),
     "id": ("int64",),
@@ -106,6 +106,7 @@ _DTYPES = {
     "sparkline": ("object",),
     "flag": ("bool",),
 }
+"""What a column of each kind may be in a frame; the first is the usual one."""
 
 
 class Aggregation(NamedTuple):
@@ -138,7 +139,7 @@ class Aggregation(NamedTuple):
         if missing := [column.name for column in given if column.name not in made.columns]:
             raise MissingColumn(f"{self.name} gives no {', '.join(missing)}.")
         for column in given:
-            if str(made[column.name].dtype) not in _DTYPES[column.kind] and len(made):
+            if str(made[column.name].dtype) not in DTYPES[column.kind] and len(made):
                 raise MissingColumn(f"{self.name} gives {column.name} as {made[column.name].dtype}, not {column.kind}.")
         return made[[column.name for column in given]]
 

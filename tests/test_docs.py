@@ -19,6 +19,11 @@ from ingest.forms import FORMS
 from models import Base
 from models.settings import PREFIX, Settings
 from models.views import VIEWS
+from reports.aggregation import DTYPES
+from reports.aggregations import AGGREGATIONS
+from reports.built_in import REPORTS
+from reports.built_in.asked import KNOWN, PARAMETERS
+from reports.render import FORMATS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -99,6 +104,35 @@ def test_every_column_of_a_view_is_documented(view):
     assert [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")] == [
         column.name for column in view.columns
     ]
+
+
+def test_every_report_parameter_and_format_is_documented():
+    told = page("reports.md")
+    for word in (*(each.name for each in REPORTS), *KNOWN, *(each.NAME for each in FORMATS)):
+        assert f"\n| `{word}` | " in told, word
+    assert set(PARAMETERS) == set(KNOWN)
+
+
+@pytest.mark.parametrize("aggregation", AGGREGATIONS, ids=lambda aggregation: aggregation.name)
+def test_every_column_of_an_aggregation_is_documented(aggregation):
+    section = page("reports.md").split(f"\n### {aggregation.name}\n")[1].split("\n### ")[0]
+    assert f"\n{aggregation.sentence}\n" in section
+    rows = [line.split(" | ") for line in section.splitlines() if line.startswith("| `")]
+    assert [row[0].strip("| `") for row in rows] == [column.name for column in aggregation.gives]
+    assert all(row[1] in DTYPES[row[2]] for row in rows)
+    assert all(f"`{name}`" in section for name in aggregation.takes)
+
+
+def test_one_page_is_written_alone(tmp_path, monkeypatch, capsys):
+    spec = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    monkeypatch.setattr(generate, "HERE", tmp_path)
+    assert generate.main(["reports.md"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["reports.md"]
+    assert generate.main(["--check", "reports.md"]) == 0
+    assert generate.main(["nothing.md"]) == 2
+    assert "no page nothing.md; there are settings.md," in capsys.readouterr().err
 
 
 def test_every_table_is_documented():

@@ -17,6 +17,7 @@ from models.views.events import EVENTS
 from models.views.issues import ISSUES
 from models.views.issues_daily import ISSUES_DAILY
 from models.views.issues_hourly import ISSUES_HOURLY
+from models.views.loading import LOADS_DAILY, SET_ASIDE_DAILY
 from models.views.put import USERS_SAID, columns_of, put
 from models.views.quality import DATA_QUALITY
 from models.views.releases import RELEASES
@@ -39,6 +40,8 @@ VIEWS: tuple[View, ...] = (
     STACK_FRAMES,
     REPORT_RUNS,
     DATA_QUALITY,
+    LOADS_DAILY,
+    SET_ASIDE_DAILY,
     DATA_DICTIONARY,
     SCHEMA_VERSION,
 )

@@ -13,6 +13,18 @@ MOST_TOP = 10_000
 FILTERS = Filters._fields
 KNOWN = (*FILTERS, "by", "top", "budget")
 BY = "project,level,culprit"
+PARAMETERS = {
+    "project": "Only these projects, by name or id.",
+    "environment": "Only these environments.",
+    "level": "Only these levels: fatal, error, warning, info, debug.",
+    "culprit": "Only this culprit; as one may hold commas, a schedule takes one only.",
+    "release": "Only these releases; the release report is of this one, without it of the newest.",
+    "issue": "Only these issues, by id.",
+    "by": f"For frequency: what to group by, of project, level, culprit, environment, release, issue; else {BY}.",
+    "top": f"How many rows, 1 to {MOST_TOP:,}; else {TOP}, and {FREQUENT:,} of frequency.",
+    "budget": "Events a project may have in 30 days; with it the daily and the weekly report have an error budget.",
+}
+"""What each of KNOWN means."""
 
 
 class Asked(NamedTuple):

@@ -1,27 +1,67 @@
 """How complete and how fresh the data is: what senders leave out, how late events load, and who fell silent."""
 
+from datetime import date, timedelta
+
 import pandas as pd
 
-from reports import frames
+from models.clock import midnight
+from reports import arrival, frames
 from reports.aggregations import aggregation
 from reports.built_in.asked import Asked
 from reports.built_in.gathered import BY_ISSUE
 from reports.built_in.headline import quality_figures
-from reports.built_in.saying import counted, named, section, sentence
+from reports.built_in.saying import are, counted, named, section, sentence
 from reports.columns import EVENTS, LAST_SEEN_AT, PREVIOUS_EVENTS, PROJECT
+from reports.filters import Filters
 from reports.grouping import grouped, latest, summed
 from reports.period import Period
 from reports.reading import Reader
 from reports.report import Chart, Column, Definition, Figure, Report, Section, span
+from reports.statistics import parts
 from reports.wording import number
 
 DAY = Column("day", "Day", "day", "UTC day on which the events occurred.")
 DELAY = Column("mean_delay_seconds", "Delay", "number", "Mean from accepting to loading.", "s")
 SILENT_HOURS = Column("silent_hours", "Silent", "number", "From its last event to the end of the period.", "h")
+ARRIVAL = (
+    PROJECT,
+    Column("events", "Events", "count", "Events of the last UTC day of the period that was over, counted one by one."),
+    Column(
+        "p50_seconds", "Median", "number", "Half of them were received no longer than this after they occurred.", "s"
+    ),
+    Column("p95_seconds", "95th percentile", "number", "19 in 20 were received no longer than this after.", "s"),
+    Column("late_share", "Late", "share", "Part of them that was received more than an hour after they occurred."),
+    Column("rolled_up_events", "Rolled up", "count", "The same events as rollups count them."),
+    Column("agrees", "Agrees", "flag", "Whether both numbers are one; nothing where the events are not kept any more."),
+)
+LOADED = (
+    Column("day", "Day", "day", "UTC day of loading."),
+    Column("events", "Events", "count", "Events found in what came: loaded + duplicates + refused."),
+    Column("loaded", "Loaded", "count", "Events that became a row."),
+    Column("duplicates", "Duplicates", "count", "Events that had a row already, and were not counted again."),
+    Column("refused", "Refused", "count", "Events that could not become a row."),
+    Column("set_aside", "Set aside", "count", "Payloads set aside, whole or for one event."),
+)
+SET_ASIDE = (
+    PROJECT,
+    Column("reason", "Reason", "text", "Reason code; the glossary says what each means."),
+    Column(
+        "payloads", "Payloads", "count", "Distinct payloads that first came on days of the period, not loaded since."
+    ),
+    Column("times_seen", "Times seen", "count", "How often they came, together."),
+)
 DEFINITIONS = (
     Definition("without a release, environment, user", "Events whose sender did not tell it."),
     Definition("odd time", "The time an event says it occurred at was missing, too old, in the future, or drifted."),
     Definition("delay", "From the instant an event was accepted to the one it was in the warehouse."),
+    Definition("arrival", "From the instant an event says it occurred at to the one it was accepted."),
+    Definition(
+        "agreement",
+        "The events of one day, counted one by one, against the rollups that reports are made of; "
+        "`errhouse db audit` compares all days.",
+    ),
+    Definition("rollup lag", "There is none to tell: what is not rolled up yet is counted in every number."),
+    Definition("set aside", "Payloads that could not be read; they are kept, and can be loaded again after a cure."),
     Definition("silent", "A project that had events in the period before, and has none now."),
 )
 
@@ -35,6 +75,9 @@ def make(reader: Reader, period: Period, asked: Asked) -> Report:
     then = frames.frequency(before, ("project",), filters, reader, counts_users=False)
     fresh = _freshness(now, then, period)
     silent = fresh[fresh["events"] == 0]
+    loads, aside = arrival.loads(period, reader), arrival.set_aside(period, filters, reader)
+    day = arrival.last_whole_day(period.end)
+    arrived = _arrived(arrival.arrival(day, filters, reader), day, filters, reader)
     return Report(
         name="health",
         title="Health report",
@@ -45,9 +88,16 @@ def make(reader: Reader, period: Period, asked: Asked) -> Report:
             Figure("events", "Events", int(now["events"].sum()), previous=int(then["events"].sum())),
             Figure("projects", "Projects with events", len(now), previous=len(then)),
             Figure("silent_projects", "Silent projects", len(silent)),
-            *quality_figures(quality),
+            *_counts(loads, aside, arrived),
         ],
-        sections=[_fresh(fresh, silent, asked.top), _by_project(quality, asked.top), _by_day(quality)],
+        sections=[
+            _fresh(fresh, silent, asked.top),
+            _by_project(quality, asked.top),
+            _arrival(arrived, day, asked.top),
+            _by_day(quality),
+            _loads(loads),
+            _set_aside(aside, asked.top),
+        ],
         quality=quality_figures(quality),
         notes=[] if len(now) else ["No event occurred in the period."],
         definitions=list(DEFINITIONS),
@@ -103,3 +153,71 @@ def _by_day(quality: pd.DataFrame) -> Section:
         )
     chart = Chart("lines", "day", "mean_delay_seconds")
     return section("delay", "Delay of loading", sentence(said), made, (DAY, EVENTS, DELAY), chart=chart)
+
+
+def _arrived(told: pd.DataFrame, day: date, filters: Filters, reader: Reader) -> pd.DataFrame:
+    """Put the events of one day, counted one by one, beside what rollups say of it."""
+    start = midnight(day)
+    of_day = Period(start, start + timedelta(days=1), "UTC", "day")
+    rolled = frames.quality(of_day, filters, reader)[["project", "events"]].rename(columns={"events": "rolled"})
+    made = rolled.merge(told, on="project", how="outer", sort=False).sort_values("project", ignore_index=True)
+    events = made["events"].fillna(0).astype("int64")
+    rolled_up = made["rolled"].fillna(0).astype("int64")
+    late = made["late_events"].fillna(0)
+    return made.assign(
+        events=events,
+        p50_seconds=made["p50_seconds"].astype("float64").round(3),
+        p95_seconds=made["p95_seconds"].astype("float64").round(3),
+        late_share=parts(late, events),
+        rolled_up_events=rolled_up,
+        agrees=[None if not here else here == there for here, there in zip(events, rolled_up, strict=True)],
+    )
+
+
+def _counts(loads: pd.DataFrame, aside: pd.DataFrame, arrived: pd.DataFrame) -> list[Figure]:
+    counted_ones = arrived[arrived["events"] > 0]
+    unlike = int((counted_ones["agrees"] == False).sum())  # noqa: E712 - None is neither
+    return [
+        Figure("refused", "Refused events", int(loads["refused"].sum()) if len(loads) else None),
+        Figure("set_aside", "Set aside", int(aside["payloads"].sum()), unit="payloads"),
+        Figure("duplicates", "Met again", int(loads["duplicates"].sum()) if len(loads) else None),
+        Figure("unlike_projects", "Projects whose numbers do not agree", unlike if len(counted_ones) else None),
+    ]
+
+
+def _arrival(made: pd.DataFrame, day: date, top: int) -> Section:
+    there = made[made["events"] > 0]
+    said = f"no event of {day.isoformat()} is kept to be counted"
+    if len(there):
+        late = there.sort_values("p95_seconds", ascending=False, kind="stable").iloc[0]
+        unlike = int((~there["agrees"].astype(bool)).sum())
+        said = (
+            f"of the events of {day.isoformat()}, those of {named(late['project'], 'no project')} came latest, "
+            f"19 in 20 within {number(round(float(late['p95_seconds']), 1), 'number')} seconds; "
+        )
+        said += "counted one by one, they are as many as the rollups say"
+        if unlike:
+            said += f", but not in {counted(unlike, 'project')}: `errhouse db audit` tells more"
+    shown = made.sort_values(["p95_seconds", "project"], ascending=[False, True], ignore_index=True)
+    return section("arrival", "Arrival", sentence(said), shown, ARRIVAL, top=top)
+
+
+def _loads(made: pd.DataFrame) -> Section:
+    said = "nothing was loaded, or who asks may not see all projects"
+    if len(made):
+        refused, duplicates = int(made["refused"].sum()), int(made["duplicates"].sum())
+        said = (
+            f"{counted(int(made['loaded'].sum()), 'event')} {'was' if made['loaded'].sum() == 1 else 'were'} loaded, "
+            f"{number(duplicates, 'count') if duplicates else 'none'} met again and "
+            f"{number(refused, 'count') if refused else 'none'} refused, of all projects"
+        )
+    chart = Chart("bars", "day", "events")
+    return section("loads", "Loaded", sentence(said), made, LOADED, chart=chart)
+
+
+def _set_aside(made: pd.DataFrame, top: int) -> Section:
+    payloads = int(made["payloads"].sum())
+    said = f"{counted(payloads, 'payload')} {are(payloads)} set aside"
+    if len(made):
+        said += f", most often as {named(made['reason'].iloc[0])}; `errhouse set-aside list` shows them"
+    return section("set_aside", "Set aside", sentence(said), made, SET_ASIDE, top=top)
