@@ -1,7 +1,7 @@
 """
 The outbox: what is to be sent lies here from the transaction that found the reason until it was sent or given up.
 
-Who sends a message claims it for a minute. One that is not heard of by then is sent again by whoever asks next, with
+Who sends a message claims it for a while. One that is not heard of by then is sent again by whoever asks next, with
 the same key. Of one target, one message is on its way at a time. Nobody here commits or reads the clock.
 """
 
@@ -17,7 +17,7 @@ from reports.errors import DeliveryError
 from reports.message import Message, kept
 from reports.outgoing import Sent
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=90)  # longer than any channel takes, mail and scripts included
 MINUTE = timedelta(minutes=1)
 RETRY_SECONDS = (5, 30, 120, 600, 3600)  # after the first attempt, the second …; then hourly
 JITTER = 0.2
@@ -39,12 +39,12 @@ class Claimed(NamedTuple):
     run_id: UUID | None
     created_at: datetime
     attempt: int
+    claimed_at: datetime
 
 
 class Attempt(NamedTuple):
     """How one attempt went: what arrived, or why nothing did."""
 
-    started_at: datetime
     sent: Sent | None = None
     wrong: DeliveryError | None = None
 
@@ -103,7 +103,7 @@ def claim(
     if not wanted:
         return []
     claimed = connection.execute(sql.CLAIM, {"message_ids": wanted, "until": now + LEASE})
-    return [Claimed(*row) for row in claimed]
+    return [Claimed(*row, claimed_at=now) for row in claimed]
 
 
 def finish(connection: Connection, claimed: Claimed, how: Attempt, now: datetime, chance: float) -> str:
@@ -120,7 +120,7 @@ def finish(connection: Connection, claimed: Claimed, how: Attempt, now: datetime
     if wrong is not None:
         error = cut(str(wrong))
         status, detail = wrong.status, cut(f"{error} {wrong.detail}" if wrong.detail else error)
-    record = {**told, "started_at": how.started_at, "outcome": outcome, "status": status, "detail": cut(detail)}
+    record = {**told, "started_at": claimed.claimed_at, "outcome": outcome, "status": status, "detail": cut(detail)}
     connection.execute(sql.RECORD, record)
     before = connection.execute(sql.FARES, {"target": claimed.target}).scalar() or 0
     fared: dict[str, Any] = {"target": claimed.target, "now": now, "failure_count": 0, "open_until": None}
@@ -148,7 +148,7 @@ def retry_at(claimed: Claimed, now: datetime, retry_after: float | None, chance:
 
 
 def waiting(connection: Connection, now: datetime) -> tuple[int, datetime | None]:
-    """Give how many messages are due, and since when the one that is longest."""
+    """Give how many messages are not sent yet, and since when the first of those waits that could have been."""
     count, oldest = connection.execute(sql.WAITING, {"now": now}).one().tuple()
     return count, oldest
 

@@ -80,9 +80,11 @@ HASTEN = text(
     where target = :target and status = 'waiting' and attempt_count > 0 and due_at > :now
     """
 )
+# What waits for its hour, such as the end of quiet hours, is not late.
 WAITING = text(
     """
-    select count(*), min(due_at) from warehouse.outbox where status in ('waiting', 'sending') and due_at <= :now
+    select count(*), min(created_at) filter (where due_at <= :now or attempt_count > 0)
+    from warehouse.outbox where status in ('waiting', 'sending')
     """
 )
 DROP_DELIVERIES = text("delete from warehouse.delivery where ended_at < :before")
