@@ -18,6 +18,8 @@ from models.views.issues import ISSUES
 from models.views.issues_daily import ISSUES_DAILY
 from models.views.issues_hourly import ISSUES_HOURLY
 from models.views.loading import LOADS_DAILY, SET_ASIDE_DAILY
+from models.views.names import NAMES
+from models.views.parts import PARTS
 from models.views.put import USERS_SAID, columns_of, put
 from models.views.quality import DATA_QUALITY
 from models.views.releases import RELEASES
@@ -37,6 +39,8 @@ VIEWS: tuple[View, ...] = (
     CULPRITS_DAILY,
     RELEASES,
     USERS_AFFECTED_DAILY,
+    NAMES,
+    *PARTS,
     STACK_FRAMES,
     REPORT_RUNS,
     DATA_QUALITY,

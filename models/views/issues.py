@@ -42,6 +42,7 @@ _ISSUES = f"""
     group by r.project_id, p.label, g.public_issue_id
 """  # noqa: S608 - parts are ours
 
+# Both parts have the same types, else no column would be left out that nobody asked for, sketches above all.
 ISSUES = View(
     "issues",
     "One row per issue: its events, live and over all time, and what Sentry's `issue` webhooks told of it.",
@@ -62,7 +63,8 @@ ISSUES = View(
     union all
     select i.project_id, p.label, i.issue_id, coalesce(i.title, ''), coalesce(i.culprit, ''), null, i.level,
         i.status, i.substatus, i.priority, i.assignee, i.short_id, i.url,
-        0, 0, 0, 0, true, i.first_seen_at, i.last_seen_at, null, null, i.resolved_at, null, 0, '{{}}', null
+        0::bigint, 0::float8, 0::bigint, 0::bigint, true, i.first_seen_at, i.last_seen_at, null, null, i.resolved_at,
+        null, 0, '{{}}', null
     from warehouse.dim_issue i
     left join warehouse.dim_project p on p.project_id = i.project_id
     where not exists (

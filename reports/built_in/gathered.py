@@ -57,8 +57,7 @@ class Gathered(NamedTuple):
 def gathered(reader: Reader, period: Period, before: Period, asked: Asked, times: int = 1) -> Gathered:
     """Ask what a report that compares two periods is made of."""
     chosen = asked.filters
-    now = frames.frequency(period, FINE, chosen, reader, counts_users=False)
-    then = frames.frequency(before, FINE, chosen, reader, counts_users=False)
+    now, then = frames.compared(period, before, FINE, chosen, reader)
     history = frames.history(period, period.start - timedelta(weeks=BASELINE_WEEKS), chosen, reader)
     return Gathered(
         period,
@@ -70,7 +69,7 @@ def gathered(reader: Reader, period: Period, before: Period, asked: Asked, times
         then,
         history,
         dispersion_of(history, period.end),
-        described_by(frames.issues(before.start, chosen, reader), now, then),
+        described_by(frames.issues(before.start, chosen, reader, counts_users=False), now, then),
         frames.users(period, chosen, reader),
         frames.users(before, chosen, reader) if times == 1 else empty(counts("project"))[["project", "users"]],
         frames.quality(period, chosen, reader),

@@ -23,8 +23,7 @@ NEW_ISSUES = (
 def releases(found: Gathered) -> Section:
     """Tell which releases the events are of."""
     filters, reader = found.asked.filters, found.reader
-    now = frames.frequency(found.period, BY_RELEASE, filters, reader, counts_users=False)
-    then = frames.frequency(found.before, BY_RELEASE, filters, reader, counts_users=False)
+    now, then = frames.compared(found.period, found.before, BY_RELEASE, filters, reader)
     wanted = aggregation("frequency")
     made = wanted.run(
         now=now,
