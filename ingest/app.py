@@ -18,7 +18,7 @@ from ingest.receive import Receive, Receiver, Scope, Send
 from ingest.routes import doorway
 from ingest.spool.writer import SpoolWriter
 from models.access import AccessFile, webhook_secrets
-from models.schedule_state import rollup_lag_seconds
+from models.schedule_state import oldest_message_seconds, rollup_lag_seconds, schedule_state
 from models.settings import Settings
 
 
@@ -99,6 +99,10 @@ def create_app(settings: Settings, spool: Path, run_dir: Path) -> App:
         metrics.SPOOL_EVENTS.set(found.spool_events)
         metrics.SPOOL_OLDEST_SECONDS.set(found.oldest_seconds)
         metrics.ROLLUP_LAG_SECONDS.set(rollup_lag_seconds(run_dir, time_ns() // 1000))
+        told = schedule_state(run_dir)
+        metrics.OUTBOX_WAITING.set(told.messages_waiting if told else 0)
+        metrics.OUTBOX_OLDEST_SECONDS.set(oldest_message_seconds(told, time_ns() // 1000))
+        metrics.DELIVERY_FAILURES.set(told.delivery_failures if told else 0)
         return Response(metrics.text_of_all(), media_type="text/plain; version=0.0.4")
 
     return app

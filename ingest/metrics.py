@@ -41,6 +41,17 @@ ROLLUP_LAG_SECONDS = Gauge(
     "Time since all that was loaded had been folded into the rollups, seconds; NaN without a scheduler.",
     multiprocess_mode="mostrecent",
 )
+OUTBOX_WAITING = Gauge("errhouse_outbox_waiting", "Messages that are not sent yet.", multiprocess_mode="mostrecent")
+OUTBOX_OLDEST_SECONDS = Gauge(
+    "errhouse_outbox_oldest_seconds",
+    "Age of the oldest message that could have been sent and was not, seconds.",
+    multiprocess_mode="mostrecent",
+)
+DELIVERY_FAILURES = Gauge(
+    "errhouse_delivery_failures",
+    "Attempts to send a message that failed since the scheduler was started.",
+    multiprocess_mode="mostrecent",
+)
 
 
 def text_of_all() -> bytes:

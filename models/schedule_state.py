@@ -18,6 +18,11 @@ class ScheduleState(msgspec.Struct):
     maintain_seconds: float = 0.0
     failures: list[str] = []
     """The steps of the last maintenance that could not be done."""
+    messages_waiting: int = 0
+    oldest_message_us: int = 0
+    """When the reason was found for the first message that could have been sent and was not; 0 when there is none."""
+    delivery_failures: int = 0
+    """Attempts to send a message that failed since the scheduler was started."""
 
     def write(self, run_dir: Path) -> None:
         """Replace the file in one step; it need not survive a power cut."""
@@ -38,3 +43,8 @@ def rollup_lag_seconds(run_dir: Path, now_us: int) -> float:
     """Give how long ago everything was folded into the rollups; not a number when nobody has told."""
     found = schedule_state(run_dir)
     return max(0.0, (now_us - found.last_fold_us) / 1e6) if found and found.last_fold_us else float("nan")
+
+
+def oldest_message_seconds(found: ScheduleState | None, now_us: int) -> float:
+    """Give for how long a message has been waiting that could have been sent."""
+    return max(0.0, (now_us - found.oldest_message_us) / 1e6) if found and found.oldest_message_us else 0.0

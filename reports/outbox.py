@@ -103,7 +103,7 @@ def claim(
     if not wanted:
         return []
     claimed = connection.execute(sql.CLAIM, {"message_ids": wanted, "until": now + LEASE})
-    return [Claimed(*row, claimed_at=now) for row in claimed]
+    return [Claimed._make((*row, now)) for row in claimed]
 
 
 def finish(connection: Connection, claimed: Claimed, how: Attempt, now: datetime, chance: float) -> str:

@@ -24,9 +24,12 @@ from models.maintain import Step, maintain, urgent, why
 from models.roles import cancel_overlong
 from models.schedule_state import ScheduleState, schedule_state
 from models.settings import Settings
-from reports import runs, worker
+from reports import outbox, runs, sending, worker
+from reports.doors import doors
 from reports.halt import Halt, Halted
 from reports.patience import Patience, Waiting, nothing_waits
+from reports.sending import Sender
+from reports.targets_kept import Targets
 
 TICK_SECONDS = 0.1
 HEARTBEAT_SECONDS = 1.0
@@ -38,6 +41,8 @@ REBUILD_SECONDS = 30.0  # of each run; the rest of the days is left to the next
 ANALYSTS_SECONDS = 5.0
 ANALYST_QUERY = timedelta(seconds=35)  # a little more than the limit that an analyst's session begins with
 REPORTS_SECONDS = 10.0
+MESSAGES_SECONDS = 0.5
+MESSAGES_STOP_SECONDS = 2.0
 HALT_SECONDS = 2.0
 CONNECTIONS = 7  # a fold, the urgent, the maintenance with its claim, a report, and one that is closed by itself
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -150,8 +155,10 @@ class Work:
         clock: Callable[[], datetime],
         halt: Halt,
         waiting: Waiting = nothing_waits,
+        sender: Sender | None = None,
     ) -> None:
         self._engine = engine
+        self.sender = sender or Sender(engine, Targets(settings), doors(engine))
         self._patience = Patience(waiting)
         self._settings = settings
         self._clock = clock
@@ -171,6 +178,7 @@ class Work:
             Job("urgent", URGENT_SECONDS, self.urgent, FIRST_URGENT_SECONDS),
             Job("maintain", settings.MAINTAIN_SECONDS, self.maintain, first),
             Job("reports", REPORTS_SECONDS, self.reports),
+            Job("messages", MESSAGES_SECONDS, self.messages),
             Job("artifacts", settings.MAINTAIN_SECONDS, self.artifacts, first),
         ]
 
@@ -222,17 +230,28 @@ class Work:
         while worker.run_next(self._engine, do, patience=self._patience):
             continue
 
+    def messages(self) -> None:
+        """Begin to send what is due."""
+        self.sender.tick()
+
     def artifacts(self) -> None:
-        """Remove what reports made too long ago."""
+        """Remove what reports made too long ago, and messages that were sent too long ago."""
         with self._engine.begin() as connection:
             dropped = runs.drop_old_artifacts(connection, self._clock(), self._settings.REPORT_RETENTION_DAYS)
         if dropped:
             log.info("files of reports were removed after their time", count=dropped)
+        with self._engine.begin() as connection:
+            gone = outbox.drop_old(connection, self._clock(), self._settings.MESSAGE_RETENTION_DAYS)
+        if gone:
+            log.info("messages and their deliveries were removed after their time", count=gone)
 
     def tell(self, trouble: str | None) -> None:
         """Write down how everything fares."""
         self.state.heartbeat_us = _us(self._clock())
         self.state.database = trouble or "ok"
+        self.state.messages_waiting = self.sender.waiting
+        self.state.oldest_message_us = _us(self.sender.oldest_at) if self.sender.oldest_at else 0
+        self.state.delivery_failures = self.sender.outcomes["temporary"] + self.sender.outcomes["permanent"]
         try:
             self.state.write(self._run_dir)
         except OSError as error:
@@ -243,8 +262,12 @@ def run(settings: Settings, should_stop: Callable[[], bool], waiting: Waiting = 
     """Run the scheduler in this process until told to stop."""
     engine = engine_for(settings.DATABASE_URL or "", application="errhouse schedule", pool_size=CONNECTIONS)
     halt = Halt(engine)
-    work = Work(engine, settings, now, halt, waiting)
+    # what is being sent is written down when the other jobs are ended: it has connections of its own
+    own = engine_for(settings.DATABASE_URL or "", application="errhouse send", pool_size=sending.CONNECTIONS)
+    work = Work(engine, settings, now, halt, waiting, Sender(own, Targets(settings), doors(own)))
     Scheduler(work.jobs(), halt, work.tell).run(should_stop)
+    work.sender.stop(MESSAGES_STOP_SECONDS)
+    own.dispose()
     engine.dispose()
     gc.freeze()  # the interpreter looks for cycles when it ends: for longer than anybody waits
 

@@ -21,6 +21,7 @@ from models.target import MOST_PER_MINUTE
 from reports import targets_file
 from reports.channels import channel_of
 from reports.errors import BadTarget
+from reports.ourselves import is_ours
 from reports.targets import Target, written
 
 MOST_VALUE_BYTES = 64 * 1024
@@ -79,6 +80,7 @@ class Targets:
     """Finds targets, and keeps them. Takes the settings: where the file, the keys and the data folder are."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._file = settings.TARGETS_FILE
         self._keys = key_file(settings.DATA_DIR, settings.SEAL_KEY_FILE)
 
@@ -110,7 +112,14 @@ class Targets:
         """Give a target with its secrets and what it refers to. Raises BadTarget, SealError."""
         options = {**kept.options, **self.secrets(kept)}
         options = {name: value if name in _paths(kept) else _read(kept, name, value) for name, value in options.items()}
-        return Target(kept.name, kept.channel, options, kept.allow_private, kept.most_per_minute)
+        target = Target(kept.name, kept.channel, options, kept.allow_private, kept.most_per_minute)
+        self.check_loop(target)
+        return target
+
+    def check_loop(self, target: Target) -> None:
+        """Raise BadTarget when its address is ours: what we send would come back to us as events."""
+        if is_ours(self._settings, target.get("url")):
+            raise BadTarget(f"The address of {target.name} is errhouse's own; give it the one of the receiver.")
 
     def secrets(self, kept: Kept) -> dict[str, str]:
         """Open what is sealed. Raises SealError."""
