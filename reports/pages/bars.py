@@ -100,7 +100,7 @@ def _named(moment: datetime, *, is_hourly: bool) -> str:
 
 
 def _half(most: int) -> str:
-    return f"{most // 2:,}" if most % 2 == 0 else f"{most / 2:,.1f}"
+    return f"{most // 2:,}" if most % 2 == 0 else ""  # there is no half event
 
 
 def _round_up(most: int) -> int:
