@@ -3,27 +3,14 @@
 from sqlalchemy import Engine
 
 from models.clock import now
-from reports.errors import DeliveryError
+from models.settings import Settings
 from reports.http_client import Client
-from reports.message import Message
-from reports.outgoing import Outgoing, Sent
-from reports.targets import Target
+from reports.outgoing import Outgoing
+from reports.scripts import Runner
 from reports.tickets import KeptTickets
 
 
-class NoScripts:
-    """Refuses every script, where there is no folder of them."""
-
-    def check(self, name: str, sha256: str) -> None:
-        """Refuse it."""
-        raise DeliveryError(f"There is no script {name} ({sha256[:8]}).", permanent=True)
-
-    def run(self, target: Target, message: Message) -> Sent:
-        """Refuse it."""
-        raise DeliveryError(f"{target.name} cannot run a script for {message.kind}.", permanent=True)
-
-
-def doors(engine: Engine) -> Outgoing:
+def doors(engine: Engine, settings: Settings) -> Outgoing:
     """Give them, over the warehouse of an engine."""
     client = Client()
-    return Outgoing(client.http, client.connect, KeptTickets(engine, now), NoScripts(), now)
+    return Outgoing(client.http, client.connect, KeptTickets(engine, now), Runner(engine, settings, now), now)

@@ -158,7 +158,7 @@ class Work:
         sender: Sender | None = None,
     ) -> None:
         self._engine = engine
-        self.sender = sender or Sender(engine, Targets(settings), doors(engine))
+        self.sender = sender or Sender(engine, Targets(settings), doors(engine, settings))
         self._patience = Patience(waiting)
         self._settings = settings
         self._clock = clock
@@ -264,7 +264,7 @@ def run(settings: Settings, should_stop: Callable[[], bool], waiting: Waiting = 
     halt = Halt(engine)
     # what is being sent is written down when the other jobs are ended: it has connections of its own
     own = engine_for(settings.DATABASE_URL or "", application="errhouse send", pool_size=sending.CONNECTIONS)
-    work = Work(engine, settings, now, halt, waiting, Sender(own, Targets(settings), doors(own)))
+    work = Work(engine, settings, now, halt, waiting, Sender(own, Targets(settings), doors(own, settings)))
     Scheduler(work.jobs(), halt, work.tell).run(should_stop)
     work.sender.stop(MESSAGES_STOP_SECONDS)
     own.dispose()
