@@ -49,7 +49,6 @@ LAST_RUNS = text(
     from warehouse.script_run order by script, started_at desc
     """
 )
-TARGETS = text("select name, options ->> 'url' from warehouse.target where channel = 'script' order by name")
 
 
 class Run(NamedTuple):
@@ -109,11 +108,6 @@ def before(connection: Connection, run: Run, asked: Asked, now: datetime) -> Sen
 def last_runs(connection: Connection) -> dict[str, dict[str, Any]]:
     """Give the last run of each script."""
     return {row.script: dict(row._mapping) for row in connection.execute(LAST_RUNS)}  # noqa: SLF001 - public
-
-
-def targets(connection: Connection) -> list[tuple[str, str]]:
-    """Give the targets of the table that run scripts, with the name of the script."""
-    return [(name, script) for name, script in connection.execute(TARGETS)]
 
 
 def _of_message(connection: Connection, message_id: UUID, asked: Asked, now: datetime) -> Sent | None:
