@@ -66,10 +66,13 @@ def tls_context(target: Target) -> ssl.SSLContext:
     """
     ca_file = target.get("ca_file")
     try:
-        context = ssl.create_default_context(cafile=ca_file or None)
+        is_pem = ca_file.startswith("-----BEGIN ")  # `file:/path` has been read already
+        context = ssl.create_default_context(
+            cafile=None if is_pem else ca_file or None, cadata=ca_file if is_pem else None
+        )
     except (OSError, ValueError):
         raise DeliveryError(
-            f"{ca_file} cannot be read as a file of certificates; let ca_file name one in PEM.", permanent=True
+            "What ca_file names cannot be read as certificates; let it name a file in PEM.", permanent=True
         ) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -131,7 +132,8 @@ def endless_chunks(vendor: Vendor, connection: socket.socket, _: Request) -> Non
 def bomb(_: Vendor, connection: socket.socket, __: Request) -> None:
     """A gigabyte of zeros, packed."""
     packed = _bomb()
-    connection.sendall(_head(200, {"content-encoding": "gzip", "content-length": str(len(packed))}) + packed)
+    connection.sendall(_head(200, {"content-encoding": "gzip", "content-length": str(len(packed))}))
+    connection.sendall(packed)
 
 
 def many_headers(_: Vendor, connection: socket.socket, __: Request) -> None:
@@ -139,9 +141,13 @@ def many_headers(_: Vendor, connection: socket.socket, __: Request) -> None:
     connection.sendall(_head(200, {f"x-{number}": "y" for number in range(10_000)}) + b"ok")
 
 
-def long_header(_: Vendor, connection: socket.socket, __: Request) -> None:
+def long_header(vendor: Vendor, connection: socket.socket, _: Request) -> None:
     """A header of 10 MB."""
-    connection.sendall(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 10_000_000 + b"\r\n\r\nok")
+    connection.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+    for _ in range(1000):
+        if not vendor.is_over.is_set():
+            connection.sendall(b"y" * 10_000)
+    connection.sendall(b"\r\n\r\nok")
 
 
 def closing_midway(_: Vendor, connection: socket.socket, __: Request) -> None:
@@ -213,7 +219,9 @@ class Authority:
     def server_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self._file)
-        context.maximum_version = self.newest
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # old versions are asked for on purpose
+            context.maximum_version = self.newest
         context.sni_callback = lambda _, name, __: self.asked_for.append(name)
         return context
 
