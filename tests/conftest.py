@@ -15,6 +15,13 @@ for _name in [name for name in os.environ if name.startswith(("ERRHOUSE_", "PG")
         del os.environ[_name]  # before any module under test reads them
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what asks for a database: only that is worth repeating on another PostgreSQL."""
+    for item in items:
+        if "postgres_url" in getattr(item, "fixturenames", ()):
+            item.add_marker("database")
+
+
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A superuser's URL of a running PostgreSQL."""

@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from models import embedded
 
 URL_VARIABLE = "ERRHOUSE_TEST_DATABASE_URL"
+WORKER_VARIABLE = "PYTEST_XDIST_WORKER"
 IMAGE_VARIABLE = "ERRHOUSE_TEST_POSTGRES_IMAGE"
 DEFAULT_IMAGE = "postgres:15-alpine"
 DOCKER_SECONDS = 1
@@ -20,9 +21,14 @@ DOCKER_SECONDS = 1
 
 @contextmanager
 def server(folder: Path) -> Iterator[str]:
-    """Give a superuser's URL; `folder` is for the embedded server, should it come to that."""
-    if url := os.environ.get(URL_VARIABLE):
-        yield url
+    """
+    Give a superuser's URL; `folder` is for the embedded server, should it come to that.
+
+    The variable may hold several URLs, separated by spaces, for as many workers: roles belong to a whole server, and
+    tests of roles must not meet.
+    """
+    if urls := os.environ.get(URL_VARIABLE, "").split():
+        yield urls[int(os.environ.get(WORKER_VARIABLE, "gw0").removeprefix("gw")) % len(urls)]
     elif image := _docker_image():
         with _container(image) as url:
             yield url
@@ -36,8 +42,9 @@ def server(folder: Path) -> Iterator[str]:
 def database(server_url: str, template: str | None = None, *, is_template: bool = False) -> Iterator[str]:
     """Give the URL of a new database, empty or a copy of `template`, that is dropped afterwards."""
     name = f"errhouse_{'template' if is_template else 'test'}_{uuid.uuid4().hex[:12]}"
-    source = sql.SQL(" TEMPLATE {}").format(sql.Identifier(template)) if template else sql.SQL(" TEMPLATE template0")
-    run(server_url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)) + source)
+    # copied as files: five times as fast as through the write-ahead log where nothing waits for the disk
+    make = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+    run(server_url, make.format(sql.Identifier(name), sql.Identifier(template or "template0")))
     try:
         yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
     finally:
