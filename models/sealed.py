@@ -92,6 +92,12 @@ def add_key(path: Path) -> Seal:
     return Seal(_keys(path))
 
 
+def keep_newest(path: Path) -> None:
+    """Forget every key but the newest; what the others sealed cannot be opened any more. Raises SealError."""
+    seal(path, may_make=False)
+    write_private(path, path.read_bytes().split()[0] + b"\n")
+
+
 def _keys(path: Path) -> tuple[bytes, ...]:
     keys = []
     for line in path.read_bytes().split():

@@ -17,7 +17,7 @@ from reports.errors import DeliveryError
 from reports.message import Message, kept
 from reports.outgoing import Sent
 
-LEASE = timedelta(seconds=90)  # longer than any channel takes, mail and scripts included
+LEASE = timedelta(seconds=60)
 MINUTE = timedelta(minutes=1)
 RETRY_SECONDS = (5, 30, 120, 600, 3600)  # after the first attempt, the second …; then hourly
 JITTER = 0.2
@@ -106,6 +106,11 @@ def claim(
     return [Claimed._make((*row, now)) for row in claimed]
 
 
+def renew(connection: Connection, message_ids: Sequence[UUID], now: datetime) -> None:
+    """Go on claiming messages that are still being sent, such as to a script."""
+    connection.execute(sql.RENEW, {"message_ids": list(message_ids), "until": now + LEASE})
+
+
 def finish(connection: Connection, claimed: Claimed, how: Attempt, now: datetime, chance: float) -> str:
     """
     Write down how an attempt went: to its message, its target, and as a delivery; give its outcome.
@@ -126,9 +131,9 @@ def finish(connection: Connection, claimed: Claimed, how: Attempt, now: datetime
     fared: dict[str, Any] = {"target": claimed.target, "now": now, "failure_count": 0, "open_until": None}
     if wrong is None:
         connection.execute(sql.ARRIVED, told)
+        connection.execute(sql.FARED, {**fared, "sent_at": now, "error": None})
         if before >= BREAKER_FAILURES:
             connection.execute(sql.HASTEN, told)
-        connection.execute(sql.FARED, {**fared, "sent_at": now, "error": None})
         return outcome
     due_at = None if wrong.permanent else retry_at(claimed, now, wrong.retry_after, chance)
     given_up = {"next": "failed", "due_at": None, "finished_at": now}
@@ -137,6 +142,13 @@ def finish(connection: Connection, claimed: Claimed, how: Attempt, now: datetime
     fared |= {"failure_count": before + 1, "open_until": _open_until(before + 1, now, wrong.retry_after)}
     connection.execute(sql.FARED, {**fared, "sent_at": None, "error": error})
     return outcome
+
+
+def well_again(connection: Connection, target: str, now: datetime) -> None:
+    """Write down that something arrived at a target, and let what failed before be tried at once."""
+    told = {"target": target, "now": now}
+    connection.execute(sql.FARED, {**told, "failure_count": 0, "open_until": None, "sent_at": now, "error": None})
+    connection.execute(sql.HASTEN, told)
 
 
 def retry_at(claimed: Claimed, now: datetime, retry_after: float | None, chance: float) -> datetime | None:

@@ -40,6 +40,9 @@ CLAIM = text(
     returning message_id, target, message, run_id, created_at, attempt_count
     """
 ).bindparams(bindparam("message_ids", type_=ARRAY(Uuid())))
+RENEW = text(
+    "update warehouse.outbox set claimed_until = :until where message_id = any(:message_ids) and status = 'sending'"
+).bindparams(bindparam("message_ids", type_=ARRAY(Uuid())))
 
 RECORD = text(
     """

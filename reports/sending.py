@@ -28,6 +28,8 @@ from reports.targets_kept import Targets
 
 MOST_AT_ONCE = 8
 COUNT_SECONDS = 5.0
+RENEW_SECONDS = 15.0
+LONGEST_SECONDS = 360.0  # more than any channel takes, scripts included; nobody waits for who takes longer
 AGAIN_SECONDS = 1.0  # between attempts to write down how it went
 CONNECTIONS = 3
 
@@ -50,7 +52,8 @@ class Sender:
         self._out = out
         self._channels = channels
         self._clock = clock
-        self._busy: dict[object, float] = {}
+        self._busy: dict[object, tuple[outbox.Claimed, float]] = {}
+        self._renewed_at = 0.0
         self._changed = Condition()
         self._is_stopping = False
         self._counted_at = 0.0
@@ -61,14 +64,14 @@ class Sender:
     def tick(self) -> None:
         """Begin to send what is due, as far as there is room; return at once. Raises SQLAlchemyError."""
         with self._changed:
-            # who is later than its claim is not waited for: somebody else has the message by now
-            late = time.monotonic() - outbox.LEASE.total_seconds()
-            self._busy = {token: since for token, since in self._busy.items() if since > late}
+            late = time.monotonic() - LONGEST_SECONDS
+            self._busy = {token: one for token, one in self._busy.items() if one[1] > late}
             room = 0 if self._is_stopping else MOST_AT_ONCE - len(self._busy)
+        self._renew()
         for claimed in self._claim(room):
             token = object()
             with self._changed:
-                self._busy[token] = time.monotonic()
+                self._busy[token] = claimed, time.monotonic()
             thread = Thread(target=copy_context().run, args=(self._go_on, token, claimed), name="send", daemon=True)
             thread.start()
 
@@ -109,6 +112,15 @@ class Sender:
                 wrong=DeliveryError(f"It failed by a fault of this program ({kind}).", permanent=False)
             )
 
+    def _renew(self) -> None:
+        with self._changed:
+            since = time.monotonic() - RENEW_SECONDS
+            wanted = [claimed.message_id for claimed, begun in self._busy.values() if begun < since]
+        if wanted and self._renewed_at < since:
+            with self._engine.begin() as connection:
+                outbox.renew(connection, wanted, self._clock(connection))
+            self._renewed_at = time.monotonic()
+
     def _claim(self, room: int, target: str | None = None) -> list[outbox.Claimed]:
         if room <= 0:
             return []
@@ -137,8 +149,10 @@ class Sender:
                 with self._changed:
                     if token not in self._busy or self._is_stopping:
                         return
-                    self._busy[token] = time.monotonic()
                 following = self._claim(1, one.target)
+                with self._changed:
+                    for each in following:
+                        self._busy[token] = each, time.monotonic()
         except SQLAlchemyError:
             log.warning("messages wait for the database", target=claimed.target)
         finally:

@@ -45,6 +45,8 @@ KEEP = text(
     where :is_replaced returning name
     """
 ).bindparams(bindparam("options", type_=JSONB))
+# Unless somebody has changed it meanwhile.
+RESEAL = text("update warehouse.target set sealed = :sealed, updated_at = :now where name = :name and sealed = :before")
 REMOVE = text("delete from warehouse.target where name = :name returning name")
 # A target that was changed is tried at once, and one that is gone is not told of.
 FORGET_STATE = text("delete from warehouse.target_state where target = :name")
@@ -91,8 +93,12 @@ class Targets:
 
     def listed(self, connection: Connection) -> list[Kept]:
         """Give all of them that have a name, by it; the file outranks the table. Raises BadTarget."""
-        found = {row.name: Kept(*row) for row in connection.execute(READ, {"name": None})}
+        found = {each.name: each for each in self.stored(connection)}
         return sorted((found | self._of_file()).values())
+
+    def stored(self, connection: Connection) -> list[Kept]:
+        """Give those of the database alone."""
+        return [Kept(*row) for row in connection.execute(READ, {"name": None})]
 
     def find(self, connection: Connection, name: str) -> Target:
         """Give a target with its secrets in the clear. Raises BadTarget, SealError: one sentence each."""
@@ -101,10 +107,17 @@ class Targets:
 
     def kept(self, connection: Connection, name: str) -> Kept | None:
         """Give a target as it is kept; None when its name says it itself. Raises BadTarget."""
-        if name in (of_file := self._of_file()):
+        wrong, of_file = None, {}
+        try:
+            of_file = self._of_file()
+        except BadTarget as error:
+            wrong = error
+        if name in of_file:
             return of_file[name]
         if row := connection.execute(READ, {"name": name}).first():
             return Kept(*row)
+        if wrong and ":" not in name:
+            raise wrong
         written(name)
         return None
 
@@ -120,6 +133,15 @@ class Targets:
         """Raise BadTarget when its address is ours: what we send would come back to us as events."""
         if is_ours(self._settings, target.get("url")):
             raise BadTarget(f"The address of {target.name} is errhouse's own; give it the one of the receiver.")
+
+    def reseal(self, connection: Connection, name: str, with_key: Seal, now: datetime) -> bool:
+        """Seal the secrets of a target with the newest key; say whether they were not. Raises SealError."""
+        row = connection.execute(READ, {"name": name}).first()
+        if row is None or row.sealed is None or with_key.is_newest(bytes(row.sealed)):
+            return False
+        again = with_key.close(with_key.open(bytes(row.sealed), place(name)), place(name))
+        told = {"name": name, "before": bytes(row.sealed), "sealed": again, "now": now}
+        return connection.execute(RESEAL, told).rowcount == 1
 
     def secrets(self, kept: Kept) -> dict[str, str]:
         """Open what is sealed. Raises SealError."""

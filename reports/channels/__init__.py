@@ -8,7 +8,7 @@ nothing but turn a message into requests, and answers into one of: it arrived, t
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from reports.channels import file, script
+from reports.channels import apprise, file, script, webhook
 from reports.errors import BadTarget
 from reports.message import Message
 from reports.outgoing import Outgoing, Sent
@@ -31,7 +31,7 @@ class Channel(Protocol):
         """Send it. Raises DeliveryError, permanent or not."""
 
 
-CHANNELS: tuple[Channel, ...] = (file, script)
+CHANNELS: tuple[Channel, ...] = (apprise, file, script, webhook)
 
 
 def channel_of(name: str, channels: Sequence[Channel] = CHANNELS) -> Channel:
@@ -44,11 +44,17 @@ def channel_of(name: str, channels: Sequence[Channel] = CHANNELS) -> Channel:
 
 def check(target: Target, channels: Sequence[Channel] = CHANNELS) -> Channel:
     """Give the channel of a target whose options are what it asks for. Raises BadTarget, DeliveryError."""
+    way = check_options(target, channels)
+    way.check(target)
+    return way
+
+
+def check_options(target: Target, channels: Sequence[Channel] = CHANNELS) -> Channel:
+    """Give the channel of a target that has the options it must have and no other. Raises BadTarget."""
     way = channel_of(target.channel, channels)
     known: Mapping[str, Option] = {option.name: option for option in way.OPTIONS}
     if strange := [name for name in target.options if name not in known]:
         raise BadTarget(f"{way.NAME} has no option {', '.join(strange)}; it has {', '.join(known)}.")
     if missing := [option.name for option in way.OPTIONS if option.is_required and not target.options.get(option.name)]:
         raise BadTarget(f"A target of {way.NAME} needs {', '.join(missing)}; see `errhouse target add --help`.")
-    way.check(target)
     return way
