@@ -126,10 +126,11 @@ def _body(folder: Path, place: int, name: str) -> bytes:
         raise _refused(
             f"The script {path} cannot be opened ({error.strerror}); it must be a file of its own."
         ) from None
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(handle)
+        raise _refused(f"{path} is no regular file, and only those are run.")
     with os.fdopen(handle, "rb") as file:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            raise _refused(f"{path} is no regular file, and only those are run.")
         _ours(path, found)
         if not found.st_mode & stat.S_IXUSR:
             raise _refused(f"{path} cannot be executed; chmod u+x {path}")
