@@ -75,7 +75,11 @@ class AlertState(Base):
 
 
 class AlertCount(Base):
-    """Grain: one rule, one subject, one minute of loading. Written by the evaluation; gone with the rule's window."""
+    """
+    Grain: one rule, one subject, one minute of loading. Written by the evaluation; gone with the rule's window.
+
+    Rows without a rule count what a target is sent, by the minute in which it is due.
+    """
 
     __tablename__ = "alert_count"
     __table_args__ = (
@@ -83,9 +87,11 @@ class AlertCount(Base):
         described("Events that matched a rule with a threshold, by minute; they are counted as they are loaded."),
     )
 
-    rule: Mapped[str] = mapped_column(comment="Name of the rule.")
-    subject: Mapped[str] = mapped_column(comment="What is counted, such as project:1.")
-    minute: Mapped[Instant] = mapped_column(comment="First instant of the minute in which they were folded.")
+    rule: Mapped[str] = mapped_column(comment="Name of the rule; empty where a target's messages are counted.")
+    subject: Mapped[str] = mapped_column(comment="What is counted, such as project:1, or the target.")
+    minute: Mapped[Instant] = mapped_column(
+        comment="First instant of the minute in which they were folded, or are due."
+    )
     event_count: Mapped[int] = mapped_column(BigInteger, comment=EVENT_COUNT)
 
 

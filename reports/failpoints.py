@@ -10,6 +10,8 @@ import signal
 OUTBOX_READ = "outbox_read"
 ACTION_SENT = "action_sent"
 ACTION_MARKED = "action_marked"
+ALERTS_PUT = "alerts_put"
+ALERTS_COMMITTED = "alerts_committed"
 
 _NAME, _, _TIMES = os.environ.get("ERRHOUSE_FAILPOINT", "").partition(":")
 _passed = 0

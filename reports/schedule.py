@@ -25,6 +25,7 @@ from models.roles import cancel_overlong
 from models.schedule_state import ScheduleState, schedule_state
 from models.settings import Settings
 from reports import outbox, runs, sending, worker
+from reports.alerting import Alerting
 from reports.doors import doors
 from reports.halt import Halt, Halted
 from reports.patience import Patience, Waiting, nothing_waits
@@ -41,10 +42,13 @@ REBUILD_SECONDS = 30.0  # of each run; the rest of the days is left to the next
 ANALYSTS_SECONDS = 5.0
 ANALYST_QUERY = timedelta(seconds=35)  # a little more than the limit that an analyst's session begins with
 REPORTS_SECONDS = 10.0
+ALERTS_SECONDS = 1.0
+ASKED_SECONDS = 2.0
+FOLD_FOR_RULES_SECONDS = 1.0  # alert rules are evaluated on what is folded, so that is most of an alert's delay
 MESSAGES_SECONDS = 0.5
 MESSAGES_STOP_SECONDS = 2.0
 HALT_SECONDS = 2.0
-CONNECTIONS = 7  # a fold, the urgent, the maintenance with its claim, a report, and one that is closed by itself
+CONNECTIONS = 10  # a fold, the urgent, the maintenance with its claim, a report, alerts, rules by the clock with query
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = structlog.get_logger()
@@ -165,6 +169,9 @@ class Work:
         self._halt = halt
         self._run_dir = settings.DATA_DIR / "run"
         self._urgent_runs = 0
+        self._waiting = waiting
+        self._folded_at = float("-inf")
+        self._alerting = Alerting(engine, settings.public_url, Targets(settings).most_per_minute, self.figures)
         said = schedule_state(self._run_dir)
         self.state = ScheduleState(0, last_fold_us=said.last_fold_us if said else 0)
 
@@ -173,14 +180,23 @@ class Work:
         settings = self._settings
         first = min(FIRST_MAINTAIN_SECONDS, settings.MAINTAIN_SECONDS)
         return [
-            Job("fold", settings.FOLD_SECONDS, self.fold),
+            Job("fold", min(settings.FOLD_SECONDS, FOLD_FOR_RULES_SECONDS), self.fold_in_time),
             Job("analysts", ANALYSTS_SECONDS, self.analysts),
             Job("urgent", URGENT_SECONDS, self.urgent, FIRST_URGENT_SECONDS),
             Job("maintain", settings.MAINTAIN_SECONDS, self.maintain, first),
             Job("reports", REPORTS_SECONDS, self.reports),
+            Job("alerts", ALERTS_SECONDS, self.alerts),
+            Job("asked rules", ASKED_SECONDS, self.asked_rules),
             Job("messages", MESSAGES_SECONDS, self.messages),
             Job("artifacts", settings.MAINTAIN_SECONDS, self.artifacts, first),
         ]
+
+    def fold_in_time(self) -> None:
+        """Fold when it is time: every FOLD_SECONDS, more often while there are alert rules."""
+        begun = monotonic()
+        if self._alerting.has_rules or begun - self._folded_at > self._settings.FOLD_SECONDS - TICK_SECONDS:
+            self.fold()
+            self._folded_at = begun
 
     def fold(self) -> None:
         """Move what was loaded into the rollups."""
@@ -229,6 +245,24 @@ class Work:
 
         while worker.run_next(self._engine, do, patience=self._patience):
             continue
+
+    def alerts(self) -> None:
+        """Evaluate alert rules on what was loaded."""
+        if told := self._alerting.loaded():
+            log.info("alert rules found something", findings=told)
+
+    def asked_rules(self) -> None:
+        """Evaluate the alert rules that are due by the clock."""
+        if told := self._alerting.asked():
+            log.info("alert rules found something by the clock", findings=told)
+
+    def figures(self, moment: datetime) -> dict[str, float]:
+        """Give how this service fares, for alert rules; what is not known is not there."""
+        oldest = self._waiting()
+        found = {"loader_lag_seconds": max(0.0, (moment - oldest).total_seconds()) if oldest else 0.0}
+        if self.state.last_fold_us:
+            found["rollup_lag_seconds"] = max(0.0, (_us(moment) - self.state.last_fold_us) / 1e6)
+        return found
 
     def messages(self) -> None:
         """Begin to send what is due."""

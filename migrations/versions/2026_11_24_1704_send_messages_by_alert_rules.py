@@ -13,13 +13,18 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "alert_count",
-        sa.Column("rule", sa.Text(), nullable=False, comment="Name of the rule."),
-        sa.Column("subject", sa.Text(), nullable=False, comment="What is counted, such as project:1."),
+        sa.Column(
+            "rule",
+            sa.Text(),
+            nullable=False,
+            comment="Name of the rule; empty where a target's messages are counted.",
+        ),
+        sa.Column("subject", sa.Text(), nullable=False, comment="What is counted, such as project:1, or the target."),
         sa.Column(
             "minute",
             sa.DateTime(timezone=True),
             nullable=False,
-            comment="First instant of the minute in which they were folded.",
+            comment="First instant of the minute in which they were folded, or are due.",
         ),
         sa.Column("event_count", sa.BigInteger(), nullable=False, comment="Events."),
         sa.PrimaryKeyConstraint("rule", "subject", "minute", name=op.f("pk_alert_count")),
