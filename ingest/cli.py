@@ -27,7 +27,14 @@ from models.engine import database_url, engine_for
 from models.errors import ModelsError
 from models.logs import configure
 from models.settings import Settings, load_settings
-from reports.cli import ReportsError, report_commands, schedule_commands, script_commands
+from reports.cli import (
+    ReportsError,
+    report_commands,
+    rule_commands,
+    schedule_commands,
+    script_commands,
+    target_commands,
+)
 
 if TYPE_CHECKING:
     from ingest.health import Health
@@ -48,6 +55,8 @@ app.add_typer(cli_users.user, name="user")
 app.add_typer(set_aside_app, name="set-aside")
 app.add_typer(report_commands, name="report")
 app.add_typer(schedule_commands, name="schedule")
+app.add_typer(target_commands, name="target")
+app.add_typer(rule_commands, name="rule")
 app.add_typer(script_commands, name="script")
 
 

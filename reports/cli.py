@@ -16,12 +16,23 @@ from models.errors import ModelsError
 from models.maintain import why
 from models.settings import Settings
 from reports.cli_report import report_commands
+from reports.cli_rule import rule_commands
 from reports.cli_schedule import schedule_commands
 from reports.cli_script import script_commands
+from reports.cli_target import target_commands
 from reports.errors import ReportsError
 from reports.patience import Waiting, flagged, nothing_waits
 
-__all__ = ["ReportsError", "make_run", "report_commands", "schedule", "schedule_commands", "script_commands"]
+__all__ = [
+    "ReportsError",
+    "make_run",
+    "report_commands",
+    "rule_commands",
+    "schedule",
+    "schedule_commands",
+    "script_commands",
+    "target_commands",
+]
 
 
 def schedule(settings: Settings, should_stop: Callable[[], bool], waiting: Waiting = nothing_waits) -> None:
