@@ -1,52 +1,24 @@
 """`errhouse db …`, `errhouse project …`, `errhouse hook …`: what is stored, and who may send."""
 
-import json
 import os
 import subprocess
-import sys
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from models import access, embedded, migrate, projects
 from models.clock import now
 from models.engine import check_server, database_url, engine_for
 from models.errors import ModelsError
 from models.partitions import leaves
+from models.printed import JsonFlag, shown, told
 from models.settings import Settings, load_settings
+
+__all__ = ["JsonFlag", "db", "hook", "migrated", "project", "shown", "told"]
 
 db = typer.Typer(help="The database: migrations, state, and a way in.", no_args_is_help=True)
 project = typer.Typer(help="Projects, and the DSNs with which SDKs send to them.", no_args_is_help=True)
 hook = typer.Typer(help="Addresses for Sentry's legacy WebHooks plugin, which does not sign.", no_args_is_help=True)
-
-WIDE = 160  # columns where there is no terminal to ask
-
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-
-
-def told(data: Any) -> None:
-    """Print data for programs: one JSON value on standard output."""
-    sys.stdout.write(json.dumps(data, default=str) + "\n")
-
-
-def shown(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    """Print a table for people; the first column, by which a row is named, is never cut."""
-    table = Table(title=title, title_justify="left")
-    for number, column in enumerate(columns):
-        table.add_column(column, no_wrap=number == 0, overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    width = None if sys.stdout.isatty() else WIDE
-    Console(markup=False, highlight=False, width=width).print(table)
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
 
 
 def migrated(settings: Settings, url: str) -> None:

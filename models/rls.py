@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, Table, text
 
-from models.base import ANALYTICS, WAREHOUSE, Base
+from models import Base
+from models.base import ANALYTICS, WAREHOUSE
 from models.ddl import patiently, run_made
 from models.grants import LOADER, OWNER
 from models.ownership import as_owner

@@ -2,17 +2,17 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from models.cli import JsonFlag, migrated, shown, told
 from models.clock import now
-from models.engine import database_url
-from models.logs import configure
+from models.printed import JsonFlag, shown, told
 from models.settings import load_settings
-from reports.built_in import REPORTS, BuiltIn, built_in, make
+from reports.built_in import REPORTS, BuiltIn, ahead, built_in, make
 from reports.built_in.asked import asked
 from reports.errors import ReportsError
 from reports.period import Period, parsed, zone
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reports.report import Report
 
 MOST_SHOWN = 40  # rows of a table in a terminal, unless --top says more
+DRAWN = ("html", "svg", "png")  # what has pictures, whose engine starts beside the questions
 BINARY = ("application/zip", "application/vnd", "image/png")
 
 report_commands = typer.Typer(help="Reports: what happened how often, and what changed.", no_args_is_help=True)
@@ -79,6 +80,10 @@ def run(
     parameters |= {"culprit": culprit, "release": release, "issue": issue}
     asked(parameters)  # what is wrong is said before a database is asked
     wanted = _wanted(formats, out)
+    if any(each.NAME in DRAWN for each in wanted):
+        from reports.drawing import warm  # noqa: PLC0415 - what only this command needs
+
+        warm()
     made = _made(chosen, covered, parameters)
     if not wanted:
         _printed(made, top or MOST_SHOWN)
@@ -106,15 +111,27 @@ def _wanted(formats: str | None, out: Path | None) -> list["Rendering"]:
 
 
 def _made(chosen: BuiltIn, covered: Period, parameters: dict[str, Any]) -> "Report":
-    from reports.reading import reading  # noqa: PLC0415 - pandas
+    from reports.reading import reading  # noqa: PLC0415 - what only this command needs
+
+    with _database() as url, reading(url, ahead(chosen.name, covered, parameters)) as reader:
+        return make(chosen.name, reader, covered, parameters)
+
+
+@contextmanager
+def _database() -> Iterator[str]:
+    """Give the database's URL; one that is told is believed, and nothing is imported that would only start one."""
+    settings = load_settings()
+    if settings.DATABASE_URL is not None:
+        yield settings.DATABASE_URL
+        return
+    from models.cli import migrated  # noqa: PLC0415 - see above
+    from models.engine import database_url  # noqa: PLC0415 - see above
+    from models.logs import configure  # noqa: PLC0415 - see above
 
     configure("warning", "report run")
-    settings = load_settings()
     with database_url(settings) as url:
-        if settings.DATABASE_URL is None:
-            migrated(settings, url)
-        with reading(url) as reader:
-            return make(chosen.name, reader, covered, parameters)
+        migrated(settings, url)
+        yield url
 
 
 def _printed(made: "Report", most: int) -> None:

@@ -6,15 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.filters import GROUPINGS, groupings
+from reports.filters import words
 from reports.grouping import Groups, earliest, grouped, latest, ranked, ranking, summed, weighed
 from reports.statistics import REAL_Z, change, parts, ratio, significance
 
-
-def words(by: str | Sequence[str]) -> tuple[str, ...]:
-    """Give groupings in the order in which columns stand. Raises ReportsError."""
-    told = groupings(by if isinstance(by, str) else ",".join(by))
-    return tuple(name for name in GROUPINGS if name in told)
+__all__ = ["compared", "counted", "totals", "users", "with_other", "words"]
 
 
 def counted(

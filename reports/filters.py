@@ -1,5 +1,6 @@
 """Which events are reported on: words that stand for lists of values, and what they can be grouped by (pure)."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from reports.errors import ReportsError
@@ -29,3 +30,9 @@ def groupings(by: str) -> tuple[str, ...]:
     if not names or any(name not in GROUPINGS for name in names):
         raise ReportsError(f"by takes a comma separated list of {', '.join(GROUPINGS)}.")
     return names
+
+
+def words(by: str | Sequence[str]) -> tuple[str, ...]:
+    """Give groupings in the order in which columns stand. Raises ReportsError."""
+    told = groupings(by if isinstance(by, str) else ",".join(by))
+    return tuple(name for name in GROUPINGS if name in told)

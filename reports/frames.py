@@ -15,8 +15,6 @@ from datetime import datetime
 import pandas as pd
 
 from models.clock import now
-from models.engine import database_url
-from models.settings import load_settings
 from reports import questions, questions_counted
 from reports.filters import Filters, groupings
 from reports.period import Period, parsed
@@ -205,5 +203,8 @@ def _reader(given: Reader | None) -> Iterator[Reader]:
     if given is not None:
         yield given
         return
+    from models.engine import database_url  # noqa: PLC0415 - a notebook's way in; a report has its reader
+    from models.settings import load_settings  # noqa: PLC0415 - the same
+
     with database_url(load_settings()) as url, reading(url) as opened:
         yield opened

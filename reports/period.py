@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from reports.errors import BadPeriod
 
 LONGEST = timedelta(days=3660)
+BASELINE_WEEKS = 5  # before a period, whose same hours it is compared with
 HOW = "write it as --last 7d, --period 2026-W45, --period 2026-11, --period 2026-11-24, or --from and --to"
 
 _ROLLING = re.compile(r"([1-9]\d{0,4})(h|d|w)", re.ASCII)

@@ -3,20 +3,33 @@ How this room reads: questions in SQL, answers as DataFrames, all of one report 
 
 Reading goes over ADBC, whose Arrow tables need a fifth of the memory that rows of Python objects do. Statements have
 named parameters and read schema `analytics` only, so that an analyst's login is enough.
+
+Questions that are known beforehand are asked in another thread, while this one imports what reads the answers.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from reports.errors import ReportsError, TooManyRows
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from reports.questions import Question
+
 MOST_ROWS = 2_000_000  # of one answer; more is a question that the database should have grouped
 STATEMENT_SECONDS = 120
+SETTINGS = (
+    "set transaction isolation level repeatable read read only",
+    "set local timezone = 'UTC'",
+    "set local jit = off",
+    "set local work_mem = '32MB'",  # a grouping of a hundred thousand rows stays in memory
+    f"set local statement_timeout = '{STATEMENT_SECONDS}s'",
+)
 
 _NAMED = re.compile(r"(?<!:):([a-z_]+)")
 
@@ -24,11 +37,19 @@ _NAMED = re.compile(r"(?<!:):([a-z_]+)")
 class Reader:
     """One snapshot of the warehouse; everything asked of it agrees."""
 
-    def __init__(self, cursor: Any) -> None:
+    def __init__(self, cursor: Any, asker: ThreadPoolExecutor) -> None:
         self._cursor = cursor
+        self._asker = asker
+        self._coming: dict[str, Future[Any]] = {}
         self.row_count = 0
 
-    def read(self, sql: str, **told: Any) -> pd.DataFrame:
+    def ask(self, questions: "Sequence[Question]") -> None:
+        """Begin to ask these, one after the other; `read` then gives what came."""
+        for sql, told in questions:
+            statement, values = positional(sql, told)
+            self._coming[f"{statement}{values}"] = self._asker.submit(self._asked, statement, values)
+
+    def read(self, sql: str, **told: Any) -> "pd.DataFrame":
         """
         Ask a question.
 
@@ -37,9 +58,9 @@ class Reader:
         Raises: TooManyRows, ReportsError when the database does not answer.
         """
         statement, values = positional(sql, told)
+        coming = self._coming.pop(f"{statement}{values}", None)
         try:
-            self._cursor.execute(statement, values)
-            answer = self._cursor.fetch_arrow_table()
+            answer = (coming or self._asker.submit(self._asked, statement, values)).result()
         except Exception as error:
             raise ReportsError(f"The warehouse did not answer ({_said(error)}); see `errhouse db status`.") from error
         if answer.num_rows > MOST_ROWS:
@@ -48,10 +69,14 @@ class Reader:
         frame: pd.DataFrame = answer.to_pandas()
         return frame
 
+    def _asked(self, statement: str, values: list[Any]) -> Any:
+        self._cursor.execute(statement, values)
+        return self._cursor.fetch_arrow_table()
+
 
 @contextmanager
-def reading(url: str) -> Iterator[Reader]:
-    """Open a snapshot of the warehouse at a `postgresql://` URL. Raises ReportsError."""
+def reading(url: str, ahead: "Sequence[Question]" = ()) -> Iterator[Reader]:
+    """Open a snapshot of the warehouse at a `postgresql://` URL, and begin to ask. Raises ReportsError."""
     import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415 - a command loads what it needs
 
     try:
@@ -59,11 +84,15 @@ def reading(url: str) -> Iterator[Reader]:
     except Exception as error:
         raise ReportsError(f"The warehouse cannot be reached ({_said(error)}); see `errhouse db status`.") from error
     with connection, connection.cursor() as cursor:
-        cursor.execute("set transaction isolation level repeatable read read only")
-        cursor.execute("set local timezone = 'UTC'")
-        cursor.execute("set local jit = off")
-        cursor.execute(f"set local statement_timeout = '{STATEMENT_SECONDS}s'")
-        yield Reader(cursor)
+        for each in SETTINGS:
+            cursor.execute(each)
+        asker = ThreadPoolExecutor(1, "asking")  # one connection answers one question at a time
+        reader = Reader(cursor, asker)
+        try:
+            reader.ask(ahead)
+            yield reader
+        finally:
+            asker.shutdown(cancel_futures=True)
 
 
 def positional(sql: str, told: Mapping[str, Any]) -> tuple[str, list[Any]]:

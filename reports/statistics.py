@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.period import BASELINE_WEEKS
+
 REAL_Z = 3.0
 LEAST_FOR_PERCENT = 20
 """A percentage of fewer events says more about chance than about change."""
 
 HOURS_OF_WEEK = 168
-BASELINE_WEEKS = 5
 LEAST_WEEKS = 2
 LEAST_HOURS = 24
 """History without which not even the ratio to the median is looked at."""

@@ -16,6 +16,7 @@ from reports.period import Period, calendar, parsed
 from reports.report import Report
 
 if TYPE_CHECKING:
+    from reports.questions import Question
     from reports.reading import Reader
 
 
@@ -59,3 +60,12 @@ def make(name: str, reader: "Reader", period: Period, parameters: Mapping[str, A
     told = asked(parameters or {}, name)
     made: Report = import_module(f"reports.built_in.{found.name}").make(reader, period, told)
     return made
+
+
+def ahead(name: str, period: Period, parameters: Mapping[str, Any] | None = None) -> "list[Question]":
+    """Give what a report is certain to ask, for `reports.reading.reading`. Raises ReportsError."""
+    from reports.built_in.asked import asked  # noqa: PLC0415 - see above
+    from reports.built_in.certain import certain  # noqa: PLC0415 - see above
+
+    found = built_in(name).name
+    return certain(found, period, asked(parameters or {}, found))

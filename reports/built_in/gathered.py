@@ -1,6 +1,5 @@
 """What the daily and the weekly report ask the warehouse: each question once, all of one snapshot."""
 
-from datetime import timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -10,15 +9,14 @@ from reports import frames
 from reports.aggregation import COUNTS, counts, empty
 from reports.aggregations.issue_movement import SILENCE
 from reports.built_in.asked import Asked
+from reports.built_in.certain import BY_ISSUE, BY_RELEASE, FINE, HISTORY
 from reports.grouping import grouped, summed, weighed
 from reports.hourly import dispersion_of
 from reports.period import Period
 from reports.reading import Reader
-from reports.statistics import BASELINE_WEEKS
 
-FINE = ("project", "level", "culprit", "environment", "issue")
-BY_ISSUE = ("project", "issue")
-BY_RELEASE = ("project", "release")
+__all__ = ["BY_ISSUE", "BY_RELEASE", "Gathered", "gathered", "mean_of", "quiet_users", "recent"]
+
 MOST_CHOSEN = 1000  # issues named in a question; beyond it all are asked for
 UNKNOWN_USERS = 1 << 40
 
@@ -58,7 +56,7 @@ def gathered(reader: Reader, period: Period, before: Period, asked: Asked, times
     """Ask what a report that compares two periods is made of."""
     chosen = asked.filters
     now, then = frames.compared(period, before, FINE, chosen, reader)
-    history = frames.history(period, period.start - timedelta(weeks=BASELINE_WEEKS), chosen, reader)
+    history = frames.history(period, period.start - HISTORY, chosen, reader)
     return Gathered(
         period,
         before,
