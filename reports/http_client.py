@@ -36,6 +36,8 @@ Resolve = Callable[[str, int], Sequence[str]]
 """Gives the addresses of a name; raises OSError."""
 Dial = Callable[[str, int, float], socket.socket]
 """Connects to an IP address and port within seconds; raises OSError."""
+Tls = Callable[[Target], ssl.SSLContext]
+"""Gives what TLS to a target is held to; raises DeliveryError."""
 
 _lookups = threading.BoundedSemaphore(MOST_LOOKUPS)
 
@@ -79,15 +81,16 @@ def tls_context(target: Target) -> ssl.SSLContext:
 
 
 class Client:
-    """Reaches targets. Takes how names are resolved and addresses connected to, for tests."""
+    """Reaches targets. Takes how names are resolved, addresses connected to and certificates verified, for tests."""
 
-    def __init__(self, resolve: Resolve = resolved, dial: Dial = dialled) -> None:
+    def __init__(self, resolve: Resolve = resolved, dial: Dial = dialled, tls: Tls = tls_context) -> None:
         self._resolve = resolve
         self._dial = dial
+        self._tls = tls
 
     def http(self, target: Target) -> "TargetHttp":
         """Give HTTP to one target."""
-        return TargetHttp(target, self.open)
+        return TargetHttp(target, self.open, self._tls)
 
     def connect(self, target: Target, host: str, port: int) -> socket.socket:
         """
@@ -138,11 +141,14 @@ class Client:
 
 
 class TargetHttp:
-    """HTTP to one target; see reports.outgoing.Http. Takes `open`, which connects."""
+    """HTTP to one target; see reports.outgoing.Http. Takes what connects."""
 
-    def __init__(self, target: Target, connect: Callable[[str, int, bool, "_Deadline"], socket.socket]) -> None:
+    def __init__(
+        self, target: Target, connect: Callable[[str, int, bool, "_Deadline"], socket.socket], tls: Tls
+    ) -> None:
         self._target = target
         self._open = connect
+        self._tls = tls
 
     def request(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         """
@@ -159,7 +165,7 @@ class TargetHttp:
             with closing(self._open(place.host, place.port, self._target.allow_private, deadline)) as plain:
                 if place.scheme == "http":
                     return _exchange(_Wire(plain, deadline), method, place, headers, body)
-                with closing(_secured(plain, place, tls_context(self._target), deadline)) as secure:
+                with closing(_secured(plain, place, self._tls(self._target), deadline)) as secure:
                     return _exchange(_Wire(secure, deadline), method, place, headers, body)
         except TimeoutError:
             raise _failed("It did not answer in full within 5 seconds.") from None

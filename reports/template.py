@@ -2,7 +2,8 @@
 Bodies that an operator writes: `{{ path.to.field }}` is replaced by a field, and that is all there is.
 
 There is no logic, and no secret among the fields. What comes in is data: it is put in once, never read as a template,
-and in JSON only ever into a string, whose quotes it cannot leave.
+and in JSON only ever into a string, whose quotes it cannot leave. Since most who need a template are chats, it is made
+plain (reports/plain.py); only links of this program stay links.
 """
 
 import json
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 from models.views.events import EVENTS
 from reports.errors import BadTarget
 from reports.message import AboutIssue, AboutReport, Message
+from reports.plain import plain, plain_line
 
 MOST_TEMPLATE_BYTES = 16 * 1024
 MOST_OUTPUT_BYTES = 32 * 1024
@@ -32,6 +34,8 @@ FIELDS = frozenset(
     }
 )
 _TAG = "event.tags."
+_LINKS = {"message.link", "issue.url"}
+_LONG = {"message.text", "message.facts"}
 
 
 class Template(NamedTuple):
@@ -75,14 +79,14 @@ def filled(made: Template, values: Mapping[str, Any]) -> bytes:
 
 def values(message: Message, kind: str, timestamp: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Give the fields of a message as a template knows them; `fields` holds issue, event and report."""
-    facts = "\n".join(f"{fact.name}: {fact.value}" for fact in message.facts)
+    facts = "\n".join(" ".join(f"{fact.name}: {fact.value}".split()) for fact in message.facts)
     own = {name: getattr(message, name) for name in _MESSAGE}
     return {"type": kind, "timestamp": timestamp, "message": {**own, "facts": facts}, **fields}
 
 
 def _body(made: Template, values: Mapping[str, Any], length: int) -> bytes:
     def put(text: str) -> str:
-        return _FIELD.sub(lambda found: _text(_value(values, found[1]))[:length], text)
+        return _FIELD.sub(lambda found: _shown(found[1], _text(_value(values, found[1])), length), text)
 
     def walk(node: Any) -> Any:
         if isinstance(node, str):
@@ -133,9 +137,15 @@ def _value(values: Mapping[str, Any], path: str) -> Any:
     return found
 
 
+def _shown(path: str, text: str, length: int) -> str:
+    if path in _LINKS:
+        return text
+    return (plain if path in _LONG else plain_line)(text, length)
+
+
 def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return "".join(char if char >= " " or char == "\n" else " " for char in value)
+        return value
     return value.isoformat() if hasattr(value, "isoformat") else json.dumps(value, ensure_ascii=False, default=str)

@@ -23,6 +23,7 @@ from reports.apprise_apart import SECONDS, Came, Told
 from reports.errors import DeliveryError
 from reports.message import Message
 from reports.outgoing import Answer, Outgoing, Sent, accepted
+from reports.plain import plain, plain_line
 from reports.targets import Option, Target
 
 NAME: str = "apprise"
@@ -41,7 +42,6 @@ PROGRAM = (
 )  # fmt: skip
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+-]{1,30}://[\x21-\x7e]{1,2000}", re.ASCII | re.IGNORECASE)
-_LIVE = re.compile(r"[@<\]#]|(?<=\w)(?=://)")
 
 
 def check(target: Target) -> None:
@@ -51,7 +51,7 @@ def check(target: Target) -> None:
 
 def send(target: Target, message: Message, _: Outgoing) -> Sent:
     """Send it as plain text."""
-    title = plain(message.title, LONGEST_TITLE).replace("\n", " ")
+    title = plain_line(message.title, LONGEST_TITLE)
     told = Told(target.get("url"), target.allow_private, title, body(message), KINDS.get(message.level or "", "info"))
     return _ended(_apart(told))
 
@@ -59,15 +59,9 @@ def send(target: Target, message: Message, _: Outgoing) -> Sent:
 def body(message: Message) -> str:
     """Give what a message says below its title."""
     lines = [plain(message.text, LONGEST_BODY // 2)] if message.text else []
-    lines += [f"{plain(fact.name, 100)}: {plain(fact.value, LONGEST_FACT)}" for fact in message.facts]
+    lines += [f"{plain_line(fact.name, 100)}: {plain_line(fact.value, LONGEST_FACT)}" for fact in message.facts]
     text = "\n".join(lines)[:LONGEST_BODY]
-    return "\n".join(part for part in (text, message.link or "") if part) or plain(message.title, LONGEST_TITLE)
-
-
-def plain(text: str, length: int) -> str:
-    """Give text in which nothing is a mention, a link or a tag: a space of no width stands after what begins one."""
-    shown = "".join(char if char == "\n" or char.isprintable() else " " for char in text[:length])
-    return _LIVE.sub(lambda found: f"{found[0]}\u200b", shown)
+    return "\n".join(part for part in (text, message.link or "") if part) or plain_line(message.title, LONGEST_TITLE)
 
 
 @lru_cache(maxsize=64)

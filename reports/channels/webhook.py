@@ -88,8 +88,8 @@ def content(message: Message) -> dict[str, Any]:
     kind = f"issue.{message.issue.transition}" if message.kind == "alert" and message.issue else message.kind
     plain = msgspec.to_builtins(msgspec.structs.replace(message, artifacts=(), event=None))
     about = {name: plain.pop(name) for name in ("issue", "report")}
-    plain.pop("about_event")
-    plain.pop("event")
+    for name in ("about_event", "event", "artifacts"):
+        plain.pop(name)
     if about["report"] and (figures := _figures(message.artifacts)) is not None:
         about["report"]["figures"] = figures
     data = {"message": plain, "issue": about["issue"], "event": message.event, "report": about["report"]}
