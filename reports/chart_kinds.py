@@ -14,6 +14,7 @@ MOST_GAPS = 90  # buckets between which there is room for a gap
 MOST_DOTS = 60
 NICE = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 VITAL = 0.8
+ROOM = 0.15  # that a number needs beside its bar
 
 
 def upright(drawn: Drawn) -> Spec:
@@ -122,12 +123,13 @@ def pareto(drawn: Drawn) -> Spec:
         end = max(_size(row, chart.series or chart.y), before)
         parts.append({"key": key, "x": before, "x2": end, **drawn.look(row)})
         words = f"{number(row[chart.y] or 0, drawn.columns[chart.y].kind)}{' ▼' * drawn.is_marked(row)}"
-        is_late = end > VITAL
+        is_late = end > VITAL and before > ROOM
         labels.append({"key": key, "x": before if is_late else end, "words": words, "is_late": is_late})
         before = end
     order = list(keys.values())
     axis = {"format": ".0%", "orient": "top", "title": None, "tickCount": 5, "grid": True}
-    length = _length((0.0, 1.0), axis)
+    is_full = any(not label["is_late"] and label["x"] > VITAL for label in labels)
+    length = _length((0.0, 1 + ROOM if is_full else 1.0), {**axis, "values": [0, 0.2, 0.4, 0.6, 0.8, 1]})
     bars = _bars(parts, length, order)
     bars["encoding"]["color"] = colour(drawn.inks)
     rule = {

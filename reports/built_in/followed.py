@@ -10,7 +10,7 @@ from reports.aggregation import ISSUE_HOURS, empty
 from reports.aggregations import aggregation
 from reports.aggregations.escalating import LAST_HOURS
 from reports.built_in.gathered import Gathered
-from reports.built_in.saying import are, counted, named, section, sentence
+from reports.built_in.saying import are, counted, named, rough, section, sentence
 from reports.grouping import grouped, ranking, summed
 from reports.period import Period
 from reports.report import Section
@@ -54,7 +54,7 @@ def escalating_issues(made: pd.DataFrame) -> Section:
         said += (
             f", {number(int(first['spike_hours']), 'count')} of the last 6 hours were spikes"
             if first["reason"] == "spikes"
-            else f", {number(round(first['ratio'], 1), 'number')} times as many as before"
+            else f", {rough(first['ratio'])} times as many as before"
         )
     return section("escalating", "Escalating", sentence(said), made, aggregation("escalating").gives, top=ESCALATING)
 

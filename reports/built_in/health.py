@@ -10,7 +10,7 @@ from reports.aggregations import aggregation
 from reports.built_in.asked import Asked
 from reports.built_in.gathered import BY_ISSUE
 from reports.built_in.headline import quality_figures
-from reports.built_in.saying import are, counted, named, section, sentence
+from reports.built_in.saying import are, counted, lasting, named, section, sentence
 from reports.columns import EVENTS, LAST_SEEN_AT, PREVIOUS_EVENTS, PROJECT
 from reports.filters import Filters
 from reports.grouping import grouped, latest, summed
@@ -71,8 +71,7 @@ def make(reader: Reader, period: Period, asked: Asked) -> Report:
     filters = asked.filters._replace(environment=(), level=(), culprit=(), release=(), issue=())
     before = period.previous()
     quality = frames.quality(period, filters, reader).sort_values(["project", "day"], ignore_index=True)
-    now = frames.frequency(period, ("project",), filters, reader, counts_users=False)
-    then = frames.frequency(before, ("project",), filters, reader, counts_users=False)
+    now, then = frames.compared(period, before, ("project",), filters, reader)
     fresh = _freshness(now, then, period)
     silent = fresh[fresh["events"] == 0]
     loads, aside = arrival.loads(period, reader), arrival.set_aside(period, filters, reader)
@@ -123,8 +122,7 @@ def _fresh(made: pd.DataFrame, silent: pd.DataFrame, top: int) -> Section:
     if len(silent):
         said += f": {named(silent['project'].iloc[0], 'no project')} first"
     elif len(made):
-        hours = number(round(float(made["silent_hours"].iloc[0]), 1), "number")
-        said += f"; the longest silence before the end is {hours} hours"
+        said += f"; the longest silence before the end is {lasting(3600 * float(made['silent_hours'].iloc[0]))}"
     columns = (PROJECT, EVENTS, PREVIOUS_EVENTS, LAST_SEEN_AT, SILENT_HOURS)
     return section("freshness", "Freshness", sentence(said), made, columns, top=top)
 
@@ -133,9 +131,10 @@ def _by_project(quality: pd.DataFrame, top: int) -> Section:
     wanted = aggregation("data_quality")
     made = wanted.run(quality=quality).sort_values("events", ascending=False, kind="stable", ignore_index=True)
     lacking = int((made["without_release_share"] > 0.5).sum())
-    said = (
-        f"{counted(lacking, 'project')} of {len(made):,} {'tells' if lacking < 2 else 'tell'} no release of most events"
-    )
+    said = "no project had an event" if made.empty else "every project tells the release of most of its events"
+    if lacking:
+        tell = "tells" if lacking == 1 else "tell"
+        said = f"{lacking:,} of {counted(len(made), 'project')} {tell} no release of most events"
     return section("completeness", "Completeness", sentence(said), made, wanted.gives, top=top)
 
 
@@ -149,7 +148,7 @@ def _by_day(quality: pd.DataFrame) -> Section:
         worst = made.iloc[int(made["mean_delay_seconds"].to_numpy().argmax())]
         said = (
             f"loading was slowest on {worst['day'].isoformat()}, "
-            f"{number(float(worst['mean_delay_seconds']), 'number')} seconds after accepting in the mean"
+            f"{lasting(float(worst['mean_delay_seconds']))} after accepting in the mean"
         )
     chart = Chart("lines", "day", "mean_delay_seconds")
     return section("delay", "Delay of loading", sentence(said), made, (DAY, EVENTS, DELAY), chart=chart)
@@ -193,7 +192,7 @@ def _arrival(made: pd.DataFrame, day: date, top: int) -> Section:
         unlike = int((~there["agrees"].astype(bool)).sum())
         said = (
             f"of the events of {day.isoformat()}, those of {named(late['project'], 'no project')} came latest, "
-            f"19 in 20 within {number(round(float(late['p95_seconds']), 1), 'number')} seconds; "
+            f"19 in 20 within {lasting(float(late['p95_seconds']))}; "
         )
         said += "counted one by one, they are as many as the rollups say"
         if unlike:

@@ -13,11 +13,10 @@ from reports.built_in.headline import DEFINITIONS
 from reports.built_in.saying import counted, named, only, section, sentence
 from reports.filters import Filters
 from reports.hourly import dispersion_of
-from reports.period import Period
+from reports.period import BASELINE_WEEKS, Period
 from reports.reading import Reader
 from reports.release_order import pairs
 from reports.report import Chart, Definition, Figure, Report, Section, span
-from reports.statistics import BASELINE_WEEKS
 from reports.wording import number
 
 ADOPTED = 5
@@ -126,7 +125,9 @@ def _comparison(made: pd.DataFrame, name: str) -> Section:
     said = "no release had an event"
     if len(made):
         first = made.iloc[made["events"].to_numpy().argmax()]
-        said = f"{named(name)} of {named(first['project'], 'no project')} has {counted(first['events'], 'event')}"
+        said = (
+            f"release {named(name)} of {named(first['project'], 'no project')} has {counted(first['events'], 'event')}"
+        )
         if first["predecessor"]:
             said += (
                 f" in its first {counted(first['compared_hours'], 'hour')}, {named(first['predecessor'])} had "

@@ -9,7 +9,7 @@ from reports.aggregation import ISSUE_HOURS, empty
 from reports.aggregations import aggregation
 from reports.aggregations.level_mix import SEVERE
 from reports.built_in.gathered import Gathered
-from reports.built_in.saying import counted, named, only, percent, section, sentence
+from reports.built_in.saying import counted, named, only, percent, rough, section, sentence
 from reports.hourly import Size
 from reports.period import Period
 from reports.report import Chart, Column, Section
@@ -50,7 +50,9 @@ def unhandled(found: Gathered) -> Section:
     events, missed = int(made["events"].sum()), int(made["unhandled_events"].sum())
     said = "no event occurred"
     if events:
-        said = f"{percent(missed / events)} of the events were not caught by the program"
+        said = "no event tells that its program did not catch it"
+    if missed:
+        said = f"{percent(missed / events)} of the events were not caught by their program"
     if missed and len(made) > 1:
         first = made.iloc[0]
         said += (
@@ -84,7 +86,7 @@ def spike_list(made: pd.DataFrame, zone: str) -> Section:
         said = (
             f"{counted(len(made), 'spike')}; the clearest, in {named(first['project'], 'no project')}, began on "
             f"{began:%a} {began.day} {began:%b} at {began:%H:%M} with {counted(first['events'], 'event')} "
-            f"where {number(round(first['expected_events'], 1), 'number')} were expected"
+            f"where {rough(first['expected_events'])} were expected"
         )
     return section("spikes", "Spikes", sentence(said), made, aggregation("spikes").gives)
 
@@ -109,7 +111,7 @@ def timeline(found: Gathered, spiking: pd.DataFrame) -> Section:
         at = f" {began:%H:%M}" if chosen == "hour" else ""
         said = (
             f"the busiest {chosen} began on {began:%a} {began.day} {began:%b}{at}, with "
-            f"{counted(busiest['events'], 'event')}; the mean is {number(round(made['events'].mean(), 1), 'number')}"
+            f"{counted(busiest['events'], 'event')}; the mean is {rough(made['events'].mean())}"
         )
     columns = (*only(wanted.gives, "starts_at", "events", "is_partial"), IS_SPIKE)
     chart = Chart("lines", "starts_at", "events", mark="is_spike", partial="is_partial")
@@ -125,7 +127,7 @@ def heatmap(found: Gathered) -> Section:
         most = made.iloc[int(np.nanargmax(made["mean_events"].to_numpy()))]
         said = (
             f"{WEEKDAYS[int(most['weekday']) - 1]} {int(most['hour']):02d}:00 is the busiest hour of the week, with "
-            f"{number(round(most['ratio'], 1), 'number')} times the mean"
+            f"{rough(most['ratio'])} times the mean"
         )
     shown = made.assign(
         weekday=made["weekday"].map(lambda day: WEEKDAYS[day - 1]), hour=made["hour"].map("{:02d}".format)

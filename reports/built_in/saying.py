@@ -6,6 +6,7 @@ from reports.report import Chart, Column, Section, table
 from reports.wording import number, shortened, visible
 
 NAME_CHARACTERS = 80
+UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 
 def section(
@@ -32,7 +33,20 @@ def counted(count: float, word: str, plural: str | None = None) -> str:
 
 def percent(part: float) -> str:
     """Write a part of 1."""
-    return number(part, "share")
+    return "100 %" if part == 1 else number(part, "share")
+
+
+def rough(value: float) -> str:
+    """Write a number as one says it: `1,204`, `4.7`, `3`, `less than 0.1`."""
+    if 0 < value < 0.05:
+        return "less than 0.1"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")
+
+
+def lasting(seconds: float) -> str:
+    """Write a length of time as one says it: `2.5 hours`."""
+    size, word = next(((size, word) for size, word in UNITS if abs(seconds) >= 2 * size), UNITS[-1])
+    return f"{rough(seconds / size)} {word}" if seconds >= 0 else f"{rough(-seconds / size)} {word} early"
 
 
 def named(words: str, nothing: str = "no culprit") -> str:

@@ -18,7 +18,7 @@ CHANGES = 10
 QUIET = 10
 SPARK_DAYS = 14
 CHURNED = 20
-CUMULATED = ("cumulative_share", "is_vital")
+CUMULATED = ("cumulative_share",)
 BY_CULPRIT = ("project", "culprit")
 TREND = Column("trend", "By day", "sparkline", "Events of each UTC day, up to the last one of the period.")
 
@@ -37,7 +37,8 @@ def what_changed(found: Gathered) -> Section:
     made = made[made["difference"] != 0]
     said = "there were as many events as before"
     if difference:
-        said = f"there were {counted(abs(difference), 'event')} {'more' if difference > 0 else 'fewer'} than before"
+        were = "was" if abs(difference) == 1 else "were"
+        said = f"there {were} {counted(abs(difference), 'event')} {'more' if difference > 0 else 'fewer'} than before"
         with_it = made[(made["contribution"] > 0) & ~made["is_other"]]
         if len(with_it):
             first = with_it.iloc[0]
@@ -108,19 +109,18 @@ def top_culprits(found: Gathered, churned: pd.DataFrame) -> Section:
     made = wanted.run(now=now, before=before, hours=period.hours, dispersion=found.dispersion, top=top)
     summed_up = aggregation("pareto").run(now=now, by=BY_CULPRIT, top=top)
     made = made.merge(summed_up[[*BY_CULPRIT, *CUMULATED]], on=[*BY_CULPRIT], how="left", sort=False)
-    made["is_vital"] = made["is_vital"].fillna(value=False).astype(bool)
     concentrated = aggregation("concentration").run(now=now, by=BY_CULPRIT)
     said = "no event occurred"
     if len(concentrated):
         row = concentrated.iloc[0]
         makes = "makes" if row["vital_groups"] == 1 else "make"
         said = f"{row['vital_groups']:,.0f} of {counted(row['groups'], 'culprit')} {makes} 80 % of the events"
+        said = "all events are of one culprit" if row["groups"] == 1 else said
     if len(churned) and len(concentrated):
-        row = churned.iloc[0]
-        said += (
-            f"; of the {row['kept'] + row['entered']:,} most frequent, {row['entered']:,} "
-            f"{'was' if row['entered'] == 1 else 'were'} not among them before"
-        )
+        entered, most = int(churned["entered"].iloc[0]), int(churned["kept"].iloc[0] + churned["entered"].iloc[0])
+        if most > 1:
+            said += f"; {entered} of the {most} most frequent" if entered else f"; all of the {most} most frequent"
+            said += f" {'was' if entered == 1 else 'were'} {'not ' if entered else ''}among them before"
     named_ones = made[~made["is_other"]]
     filters = found.asked.filters._replace(
         project=tuple(dict.fromkeys(named_ones["project"])), culprit=tuple(dict.fromkeys(named_ones["culprit"]))
@@ -130,7 +130,7 @@ def top_culprits(found: Gathered, churned: pd.DataFrame) -> Section:
     )
     columns = only(
         (*wanted.gives, *aggregation("pareto").gives, TREND),
-        *("project", "culprit", "trend", "events", "users", "share", "cumulative_share", "is_vital"),
+        *("project", "culprit", "trend", "events", "users", "share", "cumulative_share"),
         *("previous_events", "change", "is_significant", "is_new", "first_seen_at", "last_seen_at"),
     )
     chart = Chart("pareto", "culprit", "share", "cumulative_share", mark="is_new")
@@ -160,10 +160,10 @@ def by_project(found: Gathered) -> Section:
     if len(named_ones):
         first = named_ones.iloc[0]
         count = int(made.loc[made["events"] > 0, "groups"].sum())
-        said = (
-            f"{named(first['project'], 'no project')} has {percent(first['share'])} of the events of "
-            f"{counted(count, 'project')}"
-        )
+        whose = named(first["project"], "no project")
+        said = f"all events are of {whose}"
+        if count > 1:
+            said = f"of {counted(count, 'project')} the most events are of {whose}, {percent(first['share'])}"
     columns = only(
         wanted.gives,
         *("project", "events", "users", "events_per_hour", "share", "previous_events", "change", "is_significant"),

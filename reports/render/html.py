@@ -23,6 +23,7 @@ MEDIA_TYPE: str = "text/html; charset=utf-8"
 TEMPLATES = Path(__file__).parent / "templates"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 LONG_CHARACTERS = 20
+CELL_CHARACTERS = 140
 PARAMETER_CHARACTERS = 400
 OPEN_ROWS = 30  # tables behind a chart are shown up to this; longer ones are a click away
 
@@ -114,7 +115,7 @@ def _cell(value: Any, words: str, column: Column) -> tuple[str, str | Markup]:
     if column.kind == "text" and column.name == "level" and value in LEVELS:
         return f"level {value}", words
     if column.kind == "text":
-        return "text long" if len(words) > LONG_CHARACTERS else "text", wording.shortened(words)
+        return "text long" if len(words) > LONG_CHARACTERS else "text", wording.shortened(words, CELL_CHARACTERS)
     if value is None or (column.kind == "flag" and not value):
         return "number none" if wording.is_number(column.kind) else "none", words
     return "number" if wording.is_number(column.kind) else column.kind, words

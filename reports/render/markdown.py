@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from reports import wording
+from reports.crossed import crossed
 from reports.report import Column, Figure, Report, Section, Table
 
 NAME: str = "markdown"
@@ -57,7 +58,7 @@ def code(text: str) -> str:
 
 
 def _section(section: Section, report: Report) -> str:
-    table = section.table
+    table = crossed(section, report.period.zone)
     parts = [f"## {escaped(section.title)}", escaped(section.sentence)]
     if table.rows:
         parts.append(_table(table, report))

@@ -9,12 +9,17 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from reports import wording
+from reports.crossed import crossed
 from reports.report import Column, Figure, Report, Section, Table
 
 NAME: str = "text"
 EXTENSION: str = "txt"
 MEDIA_TYPE: str = "text/plain; charset=utf-8"
 WIDTH = 140
+GAP = 3  # between columns
+KEPT = 3  # first columns, which are never left out
+TEXT_CHARACTERS = 22  # that a text has at least, if it has as many
+SPARK_CHARACTERS = 14
 STYLES = {"fatal": "bold magenta", "error": "red", "warning": "yellow", "info": "blue", "debug": "dim"}
 
 
@@ -52,23 +57,53 @@ def _section(section: Section, report: Report, console: Console) -> None:
     console.print(_plain(section.title, "bold"))
     console.print(_plain(section.sentence))
     if section.table.rows:
-        console.print(_grid(section.table, report))
+        table = _narrowed(crossed(section, report.period.zone), report, console.width)
+        console.print(_grid(table, report))
+        if gone := [each.title for each in section.table.columns if each not in table.columns]:
+            is_whole = len(table.rows) == len(section.table.rows)
+            console.print(_plain(f"Too wide to show here: {', '.join(gone)}." if is_whole else "", "dim"))
     if section.table.left_out_count:
         console.print(_plain(f"{section.table.left_out_count:,} more rows are not shown.", "dim"))
 
 
+def _narrowed(table: Table, report: Report, width: int) -> Table:
+    """Leave out columns until words have room: flags first, then the earlier of instants, then from the right."""
+    words = wording.cells(table, report.period.zone, wording.year(report.period))
+    needed = [
+        _needed(column, [row[place] for row in words], [row[place] for row in table.rows], report.period.zone)
+        for place, column in enumerate(table.columns)
+    ]
+    kept = list(range(len(table.columns)))
+    while len(kept) > KEPT and sum(needed[place] + GAP for place in kept) > width + GAP:
+        spare = kept[KEPT:]
+        flags = [place for place in spare if table.columns[place].kind == "flag"]
+        instants = [place for place in spare if table.columns[place].kind == "instant"]
+        kept.remove(flags[-1] if flags else instants[0] if len(instants) > 1 else spare[-1])
+    columns = tuple(table.columns[place] for place in kept)
+    return Table(columns, [[row[place] for place in kept] for row in table.rows], table.left_out_count)
+
+
+def _needed(column: Column, words: list[str], values: list[Any], zone: str) -> int:
+    head = max(len(column.title), len(wording.heading(column, zone)))
+    if column.kind == "sparkline":
+        return max([head, *(min(len(value), SPARK_CHARACTERS) for value in values if value)])
+    longest = max([head, *(len(each) for each in words)])
+    return min(longest, TEXT_CHARACTERS) if column.kind == "text" else longest
+
+
 def _grid(table: Table, report: Report) -> Grid:
+    words = wording.cells(table, report.period.zone, wording.year(report.period))
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in table.columns:
+    for place, column in enumerate(table.columns):
         below = wording.heading(column, report.period.zone)
         is_right = wording.is_number(column.kind)
         grid.add_column(
             _plain(f"{column.title}\n{below}" if below else column.title),
             justify="right" if is_right else "left",
             no_wrap=column.kind not in {"text", "sparkline"},
+            min_width=min(max(len(told[place]) for told in words), TEXT_CHARACTERS) if column.kind == "text" else None,
             overflow="fold",
         )
-    words = wording.cells(table, report.period.zone, wording.year(report.period))
     for values, told in zip(table.rows, words, strict=True):
         grid.add_row(*(_cell(*each) for each in zip(values, told, table.columns, strict=True)))
     return grid
