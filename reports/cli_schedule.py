@@ -19,6 +19,7 @@ from reports.cron import Schedule
 from reports.errors import BadSchedule
 from reports.period import parsed
 from reports.schedule_written import check, duration, parameters
+from reports.targets_kept import Targets
 
 MOST_MISSED = 1000
 MOST_UPCOMING = 1000
@@ -36,7 +37,10 @@ def add(
     cron_fields: Annotated[str, typer.Option("--cron", help='When: five fields of cron, such as "0 8 * * 1".')],
     zone: Annotated[str, typer.Option("--tz", help="IANA time zone of the fields and of the report's days.")] = "UTC",
     formats: Annotated[str, typer.Option("--format", help="Formats to make and keep, comma separated.")] = "html,json",
-    target: Annotated[list[str] | None, typer.Option(help="Where to send it too, such as file:/folder; again.")] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="Where to send it too: one of `errhouse target list`, or file:/folder; again."),
+    ] = None,
     catch_up: Annotated[str, typer.Option(help="Of runs that were missed: latest, all or skip.")] = "latest",
     max_lateness: Annotated[str, typer.Option(help="Older than this, a missed run is not owed.")] = "2d",
     settle: Annotated[str, typer.Option(help="How long to wait for late events.")] = "10m",
@@ -59,7 +63,10 @@ def add(
         settle=duration("--settle", settle),
     )
     check(made)
+    targets = Targets(load_settings())
     with _engine() as (engine, _), engine.begin() as connection:
+        for each in made.targets:
+            targets.kept(connection, each)
         made = made._replace(starts_at=schedules.database_time(connection))
         schedules.keep(connection, made, is_replaced=replace)
         (found,) = schedules.named(connection, name)
@@ -78,8 +85,8 @@ def show(as_json: JsonFlag = False) -> None:
     if as_json:
         told(found)
     elif found:
-        columns = ("name", "report", "cron", "zone", "enabled", "last for", "status", "why")
-        fields = ("name", "report", "cron", "zone", "is_enabled", "last_for", "last_status", "last_error")
+        columns = ("name", "report", "cron", "zone", "enabled", "last for", "status", "sent", "why")
+        fields = ("name", "report", "cron", "zone", "is_enabled", "last_for", "last_status", "last_sent", "last_error")
         shown("Schedules", columns, [tuple(each[field] for field in fields) for each in found])
     else:
         typer.echo("There is no schedule yet; `errhouse schedule add` adds one.")

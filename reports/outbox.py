@@ -97,7 +97,7 @@ def claim(
     due = sorted(connection.execute(sql.NEXT, {"now": now, "target": target}), key=lambda row: row.due_at)
     if not due:
         return []
-    lately: dict[str, int] = dict(connection.execute(sql.SENT_LATELY, {"since": now - MINUTE}).tuples().all())
+    lately: dict[str, int] = {row[0]: row[1] for row in connection.execute(sql.SENT_LATELY, {"since": now - MINUTE})}
     most = most_per_minute([row.target for row in due])
     wanted = [row.message_id for row in due if lately.get(row.target, 0) < most[row.target]][:room]
     if not wanted:
@@ -161,7 +161,7 @@ def retry_at(claimed: Claimed, now: datetime, retry_after: float | None, chance:
 
 def waiting(connection: Connection, now: datetime) -> tuple[int, datetime | None]:
     """Give how many messages are not sent yet, and since when the first of those waits that could have been."""
-    count, oldest = connection.execute(sql.WAITING, {"now": now}).one().tuple()
+    count, oldest = connection.execute(sql.WAITING, {"now": now}).one()
     return count, oldest
 
 

@@ -15,10 +15,13 @@ DATABASE_TIME = text("select now()")
 # Schedules with the last instant that has a run, and how that went.
 LISTED = text(
     """
-    select s.*, l.scheduled_for, l.status, l.finished_at, l.error
+    select s.*, l.scheduled_for, l.status, l.finished_at, l.error, (
+        select string_agg(o.target || ' ' || o.status, ', ' order by o.target) from warehouse.outbox o
+        where o.key = any(select l.run_id || ':' || t from unnest(l.targets) as t)
+    ) as sent
     from warehouse.report_schedule s
     left join lateral (
-        select r.scheduled_for, r.status, r.finished_at, r.error from warehouse.report_run r
+        select r.run_id, r.targets, r.scheduled_for, r.status, r.finished_at, r.error from warehouse.report_run r
         where r.name = s.name order by r.scheduled_for desc limit 1
     ) l on true
     where s.is_enabled or not :only_enabled
@@ -66,6 +69,8 @@ class Listed(NamedTuple):
     last_status: str | None
     last_finished_at: datetime | None
     last_error: str | None
+    last_sent: str | None = None
+    """What became of its messages, target by target."""
 
     @property
     def since(self) -> datetime:
@@ -82,7 +87,7 @@ def database_time(connection: Connection) -> datetime:
 def listed(connection: Connection, *, only_enabled: bool = False) -> list[Listed]:
     """Read the schedules, by name."""
     return [
-        Listed(_schedule(row), row.scheduled_for, row.status, row.finished_at, row.error)
+        Listed(_schedule(row), row.scheduled_for, row.status, row.finished_at, row.error, row.sent)
         for row in connection.execute(LISTED, {"only_enabled": only_enabled})
     ]
 

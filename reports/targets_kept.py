@@ -153,7 +153,7 @@ class Targets:
     def most_per_minute(self, connection: Connection, names: Sequence[str]) -> dict[str, int]:
         """Give how many messages targets are sent in a minute at most, whether they are there or not."""
         found = dict.fromkeys(names, MOST_PER_MINUTE)
-        found.update(connection.execute(MOST, {"names": list(names)}).tuples().all())
+        found |= {row.name: row.most_per_minute for row in connection.execute(MOST, {"names": list(names)})}
         try:
             of_file = self._of_file()
         except BadTarget:
