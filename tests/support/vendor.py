@@ -198,14 +198,22 @@ class Authority:
     def __init__(self, folder: Path, *names: str, is_expired: bool = False) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an authority of tests")])
-        own = _built(name, name, key.public_key()).add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+        signs = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+        own = (
+            _built(name, name, key.public_key())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+            .add_extension(signs, True)
+        )
         self.ca_file = folder / "ca.pem"
         self.ca_file.write_bytes(own.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
         server_key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a server")])
         hosts = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *(x509.DNSName(each) for each in names)]
         built = _built(subject, name, server_key.public_key(), is_expired=is_expired)
-        signed = built.add_extension(x509.SubjectAlternativeName(hosts), False).sign(key, hashes.SHA256())
+        known = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+        built = built.add_extension(known, False).add_extension(x509.SubjectAlternativeName(hosts), False)
+        signed = built.sign(key, hashes.SHA256())
         self._file = folder / "server.pem"
         self._file.write_bytes(
             server_key.private_bytes(
