@@ -19,7 +19,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("url", "Name of the script: a file in the folder of scripts.", is_required=True),
     Option(
         "sha256",
-        "Hash of the file, as `errhouse script list` tells it; another file is not run. "
+        "Hash of the file, as `errhouse script list --json` tells it; another file is not run. "
         "`errhouse target add` takes that of the file that is there.",
         is_required=True,
     ),
@@ -53,7 +53,7 @@ def asked(target: Target) -> Asked:
     if not NAME.fullmatch(name):
         raise _wrong(f"{name!r} is no name of a script; give the name of a file of `errhouse script list`.")
     if not re.fullmatch(r"[0-9a-f]{64}", pin, re.ASCII):
-        raise _wrong("sha256 must be the 64 hexadecimal digits that `errhouse script list` tells.")
+        raise _wrong("sha256 must be the 64 hexadecimal digits that `errhouse script list --json` tells.")
     return Asked(
         name=name,
         sha256=bytes.fromhex(pin),
