@@ -14,14 +14,18 @@ import psutil
 import pytest
 
 from models.schedule_state import ScheduleState
-from reports import apart, runs, worker
+from reports import apart, runs, schedules, worker
 from reports.apart import Limits, run_apart
 from reports.cron import Schedule
+from reports.doors import doors
 from reports.errors import LostClaim, ReportsError
 from reports.halt import Halt, Halted
 from reports.making import perform
 from reports.report import decoded
 from reports.schedule import Work
+from reports.sending import Sender
+from reports.targets_kept import Targets
+from tests.support import warehouse
 from tests.support.lifecycle import Past, past
 from tests.support.loading import NOON, settings
 from tests.support.schedules import SHOP, given, keep, program
@@ -77,6 +81,15 @@ def done(house: Past, run: runs.Run, *lines: str, limits: Limits = ROOM) -> str:
     return error
 
 
+def sent(house: Past, data_dir: Path) -> list[str | None]:
+    """Send what is in the outbox; give what became of each message."""
+    given_settings = settings(data_dir, DATABASE_URL=house.url)
+    sender = Sender(house.engine, Targets(given_settings), doors(house.engine, given_settings))
+    sender.tick()
+    assert sender.settle(WITHIN)
+    return [row["error"] for row in warehouse.rows(house.url, "select error from warehouse.outbox order by target")]
+
+
 def test_a_run_makes_its_report_keeps_it_and_sends_it_and_made_again_it_is_the_same(
     house: Past, tmp_path: Path
 ) -> None:
@@ -87,6 +100,8 @@ def test_a_run_makes_its_report_keeps_it_and_sends_it_and_made_again_it_is_the_s
     report = decoded(bytes(body))
     assert report.headline[0].value == 2
     assert (report.period.label, report.parameters) == ("2026-11-23", {"top": "5"})
+    assert list(tmp_path.iterdir()) == []
+    assert sent(house, tmp_path) == [None]
     assert [path.name for path in tmp_path.iterdir()] == ["tiny-2026-11-23.json"]
     assert (tmp_path / "tiny-2026-11-23.json").read_bytes() == body
     assert house.value("select sha256 from warehouse.report_artifact") == hashlib.sha256(body).digest()
@@ -102,17 +117,22 @@ def test_a_run_makes_its_report_keeps_it_and_sends_it_and_made_again_it_is_the_s
     assert house.value("select body from warehouse.report_artifact") == body
 
 
-def test_what_was_made_and_not_sent_is_kept_and_told(house: Past, tmp_path: Path) -> None:
+def test_a_report_that_does_not_arrive_everywhere_is_done_and_its_messages_tell(house: Past, tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     keep(house.engine, daily(targets=[f"file:{missing}", f"file:{tmp_path}"]))
     run = claimed(house)
-    with pytest.raises(ReportsError, match="There is no folder"):
-        perform(house.url, run.run_id, 1, SHOP)
-    status, error = outcome(house, run)
-    assert status == "failed"
-    assert error == f"It was made, and not sent: There is no folder {missing}; make it, and let errhouse write to it."
-    assert house.value("select count(*)::int from warehouse.report_artifact") == 1
+    perform(house.url, run.run_id, 1, SHOP, "https://errors.example.com")
+    assert outcome(house, run) == ("done", None)
+    message = house.value("select message from warehouse.outbox where target like '%%missing'")
+    assert message["title"] == "Counts 2026-11-23"
+    assert message["link"] == f"https://errors.example.com/reports/runs/{run.run_id}"
+    assert {"name": "Events", "value": "2"} in message["facts"]
+    here, there = sorted([*sent(house, tmp_path)], key=lambda error: error is not None)
+    assert (here, there) == (None, f"There is no folder {missing}; make it, and let errhouse write to it.")
     assert len(list(tmp_path.iterdir())) == 1
+    with house.engine.connect() as connection:
+        (listed,) = schedules.listed(connection)
+    assert listed.last_sent == f"file:{tmp_path} sent, file:{missing} failed"
 
 
 def test_whoever_lost_a_run_neither_sends_nor_writes(house: Past, tmp_path: Path) -> None:
@@ -121,6 +141,7 @@ def test_whoever_lost_a_run_neither_sends_nor_writes(house: Past, tmp_path: Path
     house.run("update warehouse.report_run set attempt_count = 2")
     with pytest.raises(LostClaim):
         perform(house.url, run.run_id, 1, SHOP)
+    assert house.value("select count(*)::int from warehouse.outbox") == 0
     assert list(tmp_path.iterdir()) == []
 
 
