@@ -70,6 +70,7 @@ def test_a_report_is_made_by_the_clock_kept_sent_shown_and_not_made_again_though
 
         kept = artifacts(database_url, "checkout")
         assert set(kept) == set(FORMATS)
+        until(lambda: len(list(folder.glob("[!.]*"))) == len(FORMATS), WITHIN, "its messages are sent")
         sent = {path.suffix: path.read_bytes() for path in folder.iterdir()}
         assert sent == {".html": kept["html"], ".json": kept["json"], ".zip": kept["csv"]}
         assert events_of(kept["json"]) == 12
@@ -90,6 +91,7 @@ def test_a_report_is_made_by_the_clock_kept_sent_shown_and_not_made_again_though
         }
         (listed,) = json.loads(told_by["list"])
         assert (listed["name"], listed["last_status"], listed["last_error"]) == ("checkout", "done", None)
+        assert listed["last_sent"] == f"file:{folder} sent"
         following = json.loads(told_by["next"])[0]
         assert following["scheduled_for"].startswith(f"{at + timedelta(days=1):%Y-%m-%d %H:%M}")
 
