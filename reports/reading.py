@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from reports.questions import Question
+    from reports.session import Session
 
 MOST_ROWS = 2_000_000  # of one answer; more is a question that the database should have grouped
 STATEMENT_SECONDS = 120
@@ -37,8 +38,8 @@ _NAMED = re.compile(r"(?<!:):([a-z_]+)")
 class Reader:
     """One snapshot of the warehouse; everything asked of it agrees."""
 
-    def __init__(self, cursor: Any, asker: ThreadPoolExecutor) -> None:
-        self._cursor = cursor
+    def __init__(self, session: "Session", asker: ThreadPoolExecutor) -> None:
+        self._session = session
         self._asker = asker
         self._coming: dict[str, Future[Any]] = {}
         self.row_count = 0
@@ -47,7 +48,7 @@ class Reader:
         """Begin to ask these, one after the other; `read` then gives what came."""
         for sql, told in questions:
             statement, values = positional(sql, told)
-            self._coming[f"{statement}{values}"] = self._asker.submit(self._asked, statement, values)
+            self._coming[f"{statement}{values}"] = self._asker.submit(self._session.ask, statement, values)
 
     def read(self, sql: str, **told: Any) -> "pd.DataFrame":
         """
@@ -60,7 +61,7 @@ class Reader:
         statement, values = positional(sql, told)
         coming = self._coming.pop(f"{statement}{values}", None)
         try:
-            answer = (coming or self._asker.submit(self._asked, statement, values)).result()
+            answer = (coming or self._asker.submit(self._session.ask, statement, values)).result()
         except Exception as error:
             raise ReportsError(f"The warehouse did not answer ({_said(error)}); see `errhouse db status`.") from error
         if answer.num_rows > MOST_ROWS:
@@ -69,28 +70,27 @@ class Reader:
         frame: pd.DataFrame = answer.to_pandas()
         return frame
 
-    def _asked(self, statement: str, values: list[Any]) -> Any:
-        self._cursor.execute(statement, values)
-        return self._cursor.fetch_arrow_table()
-
 
 @contextmanager
 def reading(url: str, ahead: "Sequence[Question]" = ()) -> Iterator[Reader]:
     """Open a snapshot of the warehouse at a `postgresql://` URL, and begin to ask. Raises ReportsError."""
-    import adbc_driver_postgresql.dbapi as adbc  # noqa: PLC0415 - a command loads what it needs
+    from reports.session import Session  # noqa: PLC0415 - a command loads what it needs
 
     try:
-        connection = adbc.connect(url)
+        session = Session(url)
     except Exception as error:
         raise ReportsError(f"The warehouse cannot be reached ({_said(error)}); see `errhouse db status`.") from error
-    with connection, connection.cursor() as cursor:
+    with session:
         for each in SETTINGS:
-            cursor.execute(each)
+            session.run(each)
         asker = ThreadPoolExecutor(1, "asking")  # one connection answers one question at a time
-        reader = Reader(cursor, asker)
+        reader = Reader(session, asker)
         try:
             reader.ask(ahead)
             yield reader
+        except BaseException:
+            session.cancel()
+            raise
         finally:
             asker.shutdown(cancel_futures=True)
 

@@ -1,8 +1,8 @@
 """
-What a report of many events takes: time and memory of the command, in a process of its own.
+What a report of many events takes: time, processor and memory of the command, in a process of its own.
 
 Takes the warehouse that bench_warehouse has built (`--data FOLDER` there), and prints one JSON line a figure. The
-first run of each is not counted. Asserts nothing.
+first run of each is not counted; processor seconds are the command's, without PostgreSQL's. Asserts nothing.
 """
 
 import argparse
@@ -26,11 +26,12 @@ REPORTS = (
     ("health", "json"),
     ("frequency", "json"),
 )
-COMMAND = "from ingest.cli import main; main()"
+COMMAND = "from ingest.front import main; main()"
 MEASURED = """
 import resource, subprocess, sys
 code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
-print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(code, used.ru_maxrss, used.ru_utime + used.ru_stime)
 """
 
 
@@ -55,18 +56,19 @@ def measured(url: str, times: int, name: str, form: str, repeat: int) -> None:
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "ERRHOUSE_DATABASE_URL": url, "ERRHOUSE_DATA_DIR": home}
         command = [sys.executable, "-c", COMMAND, "report", "run", name, "--period", period, "--format", form]
-        took, memory = [], 0
+        took, spent, memory = [], [], 0
         for _ in range(repeat + 1):
             begun = time.perf_counter()
             done = subprocess.run(
                 [sys.executable, "-c", MEASURED, *command], env=environment, capture_output=True, text=True, check=True
             )
             took.append(time.perf_counter() - begun)
-            code, used = done.stdout.split()
+            code, used, seconds = done.stdout.split()
             if code != "0":
                 raise SystemExit(done.stderr)
+            spent.append(float(seconds))
             memory = max(memory, int(used) * (1 if sys.platform == "darwin" else 1024))
-    took = sorted(took[1:])
+    took, spent = sorted(took[1:]), sorted(spent[1:])
     told(
         "report",
         report=name,
@@ -74,6 +76,7 @@ def measured(url: str, times: int, name: str, form: str, repeat: int) -> None:
         times=times,
         p50_seconds=round(took[len(took) // 2], 2),
         worst_seconds=round(took[-1], 2),
+        p50_processor_seconds=round(spent[len(spent) // 2], 2),
         peak_mb=round(memory / 1e6),
     )
 

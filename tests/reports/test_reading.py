@@ -1,0 +1,69 @@
+"""Questions that are asked ahead: the same answers, of the same snapshot, and each asked once."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from reports import questions
+from reports.built_in import REPORTS, ahead, make
+from reports.errors import ReportsError
+from reports.period import calendar
+from reports.questions import ALL, Question
+from reports.reading import Reader, positional, reading
+from reports.report import encoded
+from tests.support.builders import event
+from tests.support.loading import NOON, loading, sdk, told
+
+WEEK = calendar(NOON.date(), "week", "UTC")
+DAY = calendar((NOON - timedelta(days=1)).date(), "day", "UTC")
+RIGHT = {"weekly": WEEK, "daily": DAY, "frequency": WEEK, "health": WEEK}
+
+
+@pytest.fixture
+def filled(database_url: str) -> str:
+    with loading(database_url) as (loader, _):
+        loader.load([sdk(*(event(timestamp=told(NOON - timedelta(hours=9 * n))) for n in range(40)))], origin="test")
+    return database_url
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_asked_ahead_is_what_the_report_asks_and_gives_the_same_report(name: str, filled: str) -> None:
+    certain = ahead(name, RIGHT[name])
+    assert certain
+    with reading(filled, certain) as reader:
+        made = make(name, reader, RIGHT[name])
+        assert reader._coming == {}
+    with reading(filled) as reader:
+        assert encoded(make(name, reader, RIGHT[name])) == encoded(made)
+
+
+def test_a_period_of_half_days_is_asked_ahead_too(filled: str) -> None:
+    half = WEEK._replace(start=WEEK.start + timedelta(hours=5), end=WEEK.end - timedelta(hours=7), kind="span")
+    for name in (each.name for each in REPORTS):
+        with reading(filled, ahead(name, half)) as reader:
+            make(name, reader, half)
+            assert reader._coming == {}
+
+
+def test_a_question_that_fails_ahead_is_told_to_who_asks_it_and_a_reader_that_is_left_waits_for_none(
+    filled: str,
+) -> None:
+    slow = Question("select pg_sleep(:seconds)::text as slept", {"seconds": 60.0})
+    wrong = Question("select no_such_column from analytics.issues", {})
+    with pytest.raises(ReportsError, match="did not answer"), reading(filled, [wrong]) as reader:
+        reader.read(wrong.sql)
+
+    class Left(Exception):
+        """Somebody has had enough."""
+
+    def leave(_: Reader) -> Any:
+        raise Left
+
+    with pytest.raises(Left), reading(filled, [slow]) as reader:
+        leave(reader)
+
+
+def test_every_value_of_a_question_has_a_place() -> None:
+    question = questions.quality(WEEK, ALL)
+    assert positional(question.sql, question.told)[1] == [question.told["first_day"], question.told["end_day"]]
