@@ -40,6 +40,7 @@ MOST_FILES_BYTES = 10 * 1024 * 1024
 SUBJECT_CHARS = 200
 FACT_CHARS = 500
 TEXT_CHARS = 8000
+TOO_LONG = "Line too long."  # what smtplib says by itself, as if it had been answered 500
 COLORS = {"fatal": "#b00020", "error": "#b00020", "warning": "#8a5a00"}
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*)", re.ASCII)
@@ -71,6 +72,8 @@ def send(target: Target, message: Message, out: Outgoing) -> Sent:
     except smtplib.SMTPAuthenticationError as error:
         raise _refused(error.smtp_code, error.smtp_error, "The login was refused; check user and password") from None
     except smtplib.SMTPResponseException as error:
+        if error.smtp_error == TOO_LONG:
+            raise DeliveryError("The mail server did not answer as SMTP is answered.", permanent=False) from None
         raise _refused(error.smtp_code, error.smtp_error, "The mail was refused") from None
     except ssl.SSLError as error:
         raise DeliveryError(
@@ -197,9 +200,13 @@ class _Session(smtplib.SMTP):
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         made = self._out.connect(self._target, host, port)
-        if self._is_tls:
-            made = tls_context(self._target).wrap_socket(made, server_hostname=host)
-        made.settimeout(timeout)
+        try:
+            if self._is_tls:
+                made = tls_context(self._target).wrap_socket(made, server_hostname=host)
+            made.settimeout(timeout)
+        except BaseException:
+            made.close()
+            raise
         return made
 
     def _secure(self) -> None:

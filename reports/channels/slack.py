@@ -1,11 +1,11 @@
 """
 Tells a Slack conversation: by an incoming webhook, or by a bot's token, which can upload charts too.
 
-docs.slack.dev, "Sending messages using incoming webhooks", chat.postMessage and "Working with files" (2026-11). A header
-has 150 characters, a section 3,000, a field 2,000, ten of them in a section; one message a second and conversation,
-then 429 with Retry-After. Permanent are 4xx but 408, 409, 423, 425, 429, and what a method answers 200 to and refuses,
-but for its own troubles. Of others' text `&`, `<` and `>` are escaped, so that no mention, link or channel is made of
-it, and `verbatim` keeps Slack from making links.
+docs.slack.dev, "Sending messages using incoming webhooks", chat.postMessage and "Working with files" (2026-11). A
+header has 150 characters, a section 3,000, a field 2,000, ten of them in a section; one message a second and
+conversation, then 429 with Retry-After. Permanent are 4xx but 408, 409, 423, 425, 429, and what a method answers 200 to
+and refuses, but for its own troubles. Of others' text `&`, `<` and `>` are escaped, so that no mention, link or channel
+is made of it, and `verbatim` keeps Slack from making links.
 """
 
 import json
@@ -102,7 +102,7 @@ def link(url: str, words: str) -> str:
 
 
 def _blocks(message: Message, title: str) -> Iterator[dict[str, Any]]:
-    yield {"type": "header", "text": {"type": "plain_text", "text": _cut(title or " ", HEADER_CHARS), "emoji": False}}
+    yield {"type": "header", "text": {"type": "plain_text", "text": _header(title), "emoji": False}}
     if message.text:
         yield {"type": "section", "text": _text(escaped(_cut(message.text, TEXT_CHARS)))}
     facts = [fact for fact in message.facts if fact.value]
@@ -120,6 +120,15 @@ def _blocks(message: Message, title: str) -> Iterator[dict[str, Any]]:
 
 def _text(text: str) -> dict[str, Any]:
     return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _header(title: str) -> str:
+    """Give a title in one line, which is not too long once it is escaped."""
+    line = " ".join(title.split()) or "errhouse"
+    length = HEADER_CHARS
+    while len(made := escaped(_cut(line, length))) > HEADER_CHARS:
+        length -= len(made) - HEADER_CHARS if length > len(made) - HEADER_CHARS else 1
+    return made
 
 
 def _cut(text: str, length: int) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from reports.guard import check_url
 from reports.message import Message
 from reports.outgoing import Outgoing, Sent, accepted
-from reports.plain import BREAK
+from reports.plain import BREAK, plain
 from reports.targets import Option, Target
 
 NAME: str = "teams"
@@ -88,6 +88,5 @@ def _run(text: str, **more: Any) -> dict[str, Any]:
 
 def _shown(text: str, length: int) -> str:
     """Give text that is only text: cut, printable, and without what a card or Teams would fill in."""
-    shown = "".join(char if char == "\n" or char.isprintable() else " " for char in text)
-    cut = shown if len(shown) <= length else shown[: length - 1] + "…"
-    return cut.replace("{{", f"{{{BREAK}{{").replace("${", f"${BREAK}{{").replace("<", f"<{BREAK}")
+    cut = text if len(text) <= length else text[: length - 1] + "…"
+    return plain(cut, length).replace("{{", f"{{{BREAK}{{").replace("${", f"${BREAK}{{")

@@ -88,7 +88,8 @@ def test_a_message_becomes_exactly_these_requests(case: Path, tmp_path: Path) ->
     channel = case.parent.name
     told = json.loads((case / "target.json").read_text())
     message = msgspec.json.decode((case / "message.json").read_bytes(), type=Message)
-    with serving(told["options"], answers(case), tmp_path) as (server, out):
+    serve = CONTRACTS[channel].serve
+    with serving(told["options"], ("", "") if serve else answers(case), tmp_path, serve) as (server, out):
         options = with_port(told["options"], server.port)
         target = Target("there", channel, options, told.get("allow_private", False))
         channels.check(target).send(target, message, out)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from reports.message import AboutEvent, AboutIssue, Fact, Message
 from tests.support.doors import NOON, MemoryTickets, doors
+from tests.support.mail import ENDLESS, SILENT, mail_server
 from tests.support.vendor import Answerer, Authority, Vendor, answering, endless, silent, vendor
 
 LOCAL = {"file", "script"}  # they speak to no vendor
@@ -80,8 +81,28 @@ class Contract:
         return {**OUTCOMES, **self.outcomes}[situation]
 
 
+MAIL_ANSWERS = {
+    "200": ("", ""),
+    "400": ("END", "554 this cannot be mail"),
+    "401": ("MAIL", "530 log in first"),
+    "404": ("RCPT", "550 nobody has this name"),
+    "429": ("MAIL", "451 too many for now"),
+    "500": ("GREETING", "421 later"),
+    "timeout": ("END", SILENT),
+    "endless": ("GREETING", ENDLESS),
+}
+
 CONTRACTS: dict[str, Contract] = {
     "apprise": Contract({"url": "json://key-of-a-canary@127.0.0.1:{port}/hook"}, allow_private=True),
+    "email": Contract(
+        {"url": "smtp://127.0.0.1:{port}", "from": "errhouse@example.com", "to": "ops@example.com"},
+        allow_private=True,
+        answers=MAIL_ANSWERS,
+        outcomes={"429": Outcome("temporary")},
+        serve=mail_server,
+    ),
+    "slack": Contract({"url": "https://hooks.slack.com/services/T0/B0/path-of-a-canary"}),
+    "teams": Contract({"url": "https://prod-01.westeurope.logic.azure.com/workflows/1/invoke?sig=canary"}),
     "webhook": Contract(
         {
             "url": "https://hooks.example.com/in/path-of-a-canary",
@@ -113,8 +134,10 @@ def with_port(options: Mapping[str, str], port: int) -> dict[str, str]:
 CLIENTS_OWN = {"host", "content-length", "connection", "accept-encoding", "accept"}
 
 
-def asked(server: Vendor) -> list[dict[str, Any]]:
+def asked(server: Any) -> list[dict[str, Any]]:
     """Give what a vendor was asked, as request.json tells it: a body that is JSON as that."""
+    if not isinstance(server, Vendor):
+        return list(server.asked())
     return [
         {
             "method": request.method,
@@ -127,4 +150,4 @@ def asked(server: Vendor) -> list[dict[str, Any]]:
 
 
 def _body(media_type: str, body: bytes) -> Any:
-    return json.loads(body) if "json" in media_type and body else body.decode()
+    return json.loads(body) if "json" in media_type and body else body.decode("utf-8", "backslashreplace")
