@@ -18,7 +18,7 @@ from ingest.erase import spool, users
 from ingest.erase.artifacts import erase_artifacts
 from ingest.erase.descriptions import OwnKeys, erase_descriptions
 from ingest.erase.events import erase_leaf
-from ingest.erase.outside import archives_with, dictionaries_with, erase_asides
+from ingest.erase.outside import archives_with, dictionaries_with, erase_asides, targets_with
 from ingest.erase.person import Person
 from ingest.erase.sketches import TABLES as SKETCHED
 from ingest.erase.sketches import replace_rest
@@ -174,6 +174,9 @@ def _left(engine: Engine, settings: Settings, person: Person) -> list[str]:
             f"Dictionaries of payloads hold the person: {named}. They go when no payload is packed with them any more: "
             "train a new one, and let the payloads' retention pass."
         )
+    if names := targets_with(engine, person):
+        named = ", ".join(names)
+        left.append(f"Messages go to the person: {named}; see `errhouse target list`, and add these anew without them.")
     folder = settings.DATA_DIR / "archive"
     left += [
         f"The archive's file {name} holds the person or cannot be read; errhouse does not rewrite it: take it away, "

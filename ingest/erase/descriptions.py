@@ -15,8 +15,8 @@ from ingest.erase.person import Person
 from models.payloads import Codebook
 from models.turns import take_turns
 
-ELSEWHERE = ("fact_event", "event_payload", "erasure", "set_aside", "alembic_version")
-"""Tables that are seen to by others of this folder, and those that hold no words of senders."""
+ELSEWHERE = ("fact_event", "event_payload", "erasure", "set_aside", "target", "alembic_version")
+"""Tables that others of this folder see to, and those without words of senders, such as the operator's addresses."""
 
 CHUNK_BODIES = 500
 

@@ -28,6 +28,9 @@ WRITE = text(
 REMOVE = text("delete from warehouse.set_aside where set_aside_key = :key")
 READ_DICTIONARIES = text("select codec, body from warehouse.payload_dictionary order by codec")
 
+# The operator's own addresses; one that is struck through would not be reached any more.
+READ_TARGETS = text("select name, options::text as options from warehouse.target order by name")
+
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(Payload).decode
 
@@ -127,3 +130,11 @@ def _is_in_file(path: Path, person: Person) -> bool:
 
 def _is_in_json_or_text(person: Person, value: str) -> bool:
     return person.is_in(value) or ("\\u" in value and _is_in_json(person, value.encode()))
+
+
+def targets_with(engine: Engine, person: Person) -> list[str]:
+    """Give the targets of messages that name the person."""
+    if not person.is_searched_for:
+        return []
+    with engine.connect() as connection:
+        return [row.name for row in connection.execute(READ_TARGETS) if person.may_be_in(row.options.encode())]

@@ -19,7 +19,7 @@ from models.clock import now
 from models.errors import ModelsError
 from models.settings import Settings
 from reports.errors import ReportsError
-from reports.pages import artifacts, event, explorer, issue, login, operation, overview
+from reports.pages import artifacts, event, explorer, issue, login, messages, operation, overview
 from reports.pages.asked import Asked, BadQuestion, NotAllowed, NotThere
 from reports.pages.page import CSP, Console, Health, Route
 from reports.pages.rendering import HERE, style_sheet, templates
@@ -45,6 +45,7 @@ ROUTES: tuple[Route, ...] = (
     *issue.ROUTES,
     *event.ROUTES,
     *artifacts.ROUTES,
+    *messages.ROUTES,
     *operation.ROUTES,
     *login.ROUTES,
 )

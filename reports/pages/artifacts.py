@@ -41,9 +41,11 @@ def run(console: Console, asked: Asked) -> Response:
     with console.warehouse.reading() as connection:
         found = connection.execute(questions.RUN, key).one_or_none()
         made = connection.execute(questions.ARTIFACTS, key).all()
+        sent = connection.execute(questions.SENT_TO, {"run_id": str(key["run_id"])}).all()
     if found is None:
         raise NotThere("There is no such run of a report.")
-    return console.page(asked, "run.html", run=found, artifacts=made, has_html=any(e.format == "html" for e in made))
+    has_html = any(e.format == "html" for e in made)
+    return console.page(asked, "run.html", run=found, artifacts=made, has_html=has_html, sent=sent)
 
 
 def artifact(console: Console, asked: Asked) -> Response:

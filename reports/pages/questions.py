@@ -201,6 +201,17 @@ ARTIFACTS = text(
     order by format = 'html' desc, format
     """
 )
+# What became of a run's messages, one to each target.
+SENT_TO = text(
+    """
+    select target, status, attempt_count, coalesce(finished_at, due_at) as at, error from warehouse.outbox
+    where key = any(
+        select cast(:run_id as text) || ':' || t from warehouse.report_run r, unnest(r.targets) as t
+        where r.run_id = cast(:run_id as uuid)
+    )
+    order by target
+    """
+)
 ARTIFACT = text("select body from warehouse.report_artifact where run_id = :run_id and format = :format")
 
 SET_ASIDE = text(

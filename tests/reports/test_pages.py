@@ -383,3 +383,15 @@ def test_a_report_is_shown_in_a_frame_without_rights(app: FastAPI, viewer: Brows
     assert viewer.post("/schedules", csrf=viewer.csrf("/"), **form).status_code == 403
     assert admin.post("/schedules", csrf=admin.csrf("/"), **form).status_code == 303
     assert "paused" in admin.get("/schedules").text
+    sent = "insert into warehouse.outbox (message_id, key, target, kind, message, created_at, due_at, status,"
+    values = (
+        f"(gen_random_uuid(), '{run_id}:ops', 'ops', 'report', '{{\"title\": \"<b>it</b>\"}}', now(), now(), 'failed',"
+    )
+    postgres.run(url, "update warehouse.report_run set targets = '{ops}'")
+    postgres.run(url, f"{sent} attempt_count, error) values {values} 7, '<i>gone</i>')")
+    postgres.run(url, "insert into warehouse.target_state values ('ops', 3, null, now(), null, '<i>gone</i>')")
+    for shown in (viewer.get(f"/reports/runs/{run_id}").text, admin.get("/messages").text):
+        assert "&lt;i&gt;gone" in shown
+        assert "<i>gone" not in shown
+    assert "&lt;b&gt;it" in admin.get("/messages", target="ops").text
+    assert viewer.get("/messages").status_code == 403
