@@ -55,7 +55,8 @@ def make_run(settings: Settings, run_id: UUID, attempt_count: int, waiting: Wait
 
     hold_memory(limits(settings))
     try:
-        perform(settings.DATABASE_URL or "", run_id, attempt_count, flagged(workshop(), waiting()))
+        shop = flagged(workshop(), waiting())
+        perform(settings.DATABASE_URL or "", run_id, attempt_count, shop, settings.public_url)
     except (ReportsError, ModelsError) as wrong:
         said = str(wrong)
     except SQLAlchemyError as wrong:
