@@ -94,7 +94,7 @@ class Ticket(Base):
     key: Mapped[str] = mapped_column(comment="Word in the ticket's body by which it is found again.")
     number: Mapped[str | None] = mapped_column(comment="What the tracker calls it, such as 17 or SHOP-17.")
     url: Mapped[str | None] = mapped_column(comment="Its address.")
-    begun_at: Mapped[Instant] = mapped_column(comment="When it was first to be opened.")
+    begun_at: Mapped[Instant] = mapped_column(comment="When somebody last began to open it.")
     opened_at: Mapped[datetime | None] = mapped_column(comment="When it was found to be there.")
 
 

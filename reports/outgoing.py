@@ -40,11 +40,17 @@ class Http(Protocol):
 
 @dataclass(frozen=True)
 class TicketLink:
-    """A ticket of an issue: `number` is None while it is not known to be there."""
+    """
+    A ticket of an issue: `number` is None while it is not known to be there.
+
+    `is_new`: nobody has begun it before. `is_held`: somebody began it a moment ago, and alone may open it.
+    """
 
     key: str
     number: str | None = None
     url: str | None = None
+    is_new: bool = False
+    is_held: bool = False
 
 
 class Tickets(Protocol):

@@ -1,7 +1,7 @@
 """Which tickets there are for issues, as `warehouse.ticket` remembers; see reports.outgoing.Tickets."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from sqlalchemy import Engine, text
@@ -9,12 +9,22 @@ from sqlalchemy import Engine, text
 from reports.message import AboutIssue
 from reports.outgoing import TicketLink
 
+HOLD = timedelta(minutes=2)  # longer than a request takes, and than most searches of trackers lag behind
+
 # One of all that begin at once makes the row; the others read it.
 BEGIN = text(
     """
     insert into warehouse.ticket (project_id, issue_id, target, key, begun_at)
     values (:project_id, :issue_id, :target, :key, :now)
     on conflict (project_id, issue_id, target) do nothing
+    """
+)
+# What was begun and has no number after the time it is held for is begun again, by one of all that would.
+AGAIN = text(
+    """
+    update warehouse.ticket set begun_at = :now
+    where project_id = :project_id and issue_id = :issue_id and target = :target
+        and number is null and begun_at <= :before
     """
 )
 READ = text(
@@ -40,11 +50,14 @@ class KeptTickets:
 
     def begun(self, issue: AboutIssue, target: str) -> TicketLink:
         """Give the ticket of an issue; where there is none, remember that one is going to be opened."""
-        row = {**_row(issue, target), "key": key(issue, target), "now": self._now()}
+        moment = self._now()
+        row = {**_row(issue, target), "now": moment}
         with self._engine.begin() as connection:
-            connection.execute(BEGIN, row)
+            is_new = connection.execute(BEGIN, {**row, "key": key(issue, target)}).rowcount == 1
+            is_ours = is_new or connection.execute(AGAIN, {**row, "before": moment - HOLD}).rowcount == 1
             found = connection.execute(READ, _row(issue, target)).one()
-        return TicketLink(*found)
+        is_held = found.number is None and not is_ours
+        return TicketLink(found.key, found.number, found.url, is_new=is_new, is_held=is_held)
 
     def opened(self, issue: AboutIssue, target: str, number: str, url: str) -> None:
         """Remember that it is there."""

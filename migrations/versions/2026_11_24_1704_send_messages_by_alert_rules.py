@@ -324,7 +324,7 @@ def upgrade() -> None:
         sa.Column("key", sa.Text(), nullable=False, comment="Word in the ticket's body by which it is found again."),
         sa.Column("number", sa.Text(), nullable=True, comment="What the tracker calls it, such as 17 or SHOP-17."),
         sa.Column("url", sa.Text(), nullable=True, comment="Its address."),
-        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False, comment="When it was first to be opened."),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False, comment="When somebody last began to open it."),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True, comment="When it was found to be there."),
         sa.PrimaryKeyConstraint("project_id", "issue_id", "target", name=op.f("pk_ticket")),
         schema="warehouse",

@@ -8,7 +8,7 @@ nothing but turn a message into requests, and answers into one of: it arrived, t
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from reports.channels import apprise, email, file, script, slack, teams, webhook
+from reports.channels import apprise, email, file, github, gitlab, jira, review, script, slack, teams, webhook
 from reports.errors import BadTarget
 from reports.message import Message
 from reports.outgoing import Outgoing, Sent
@@ -31,7 +31,9 @@ class Channel(Protocol):
         """Send it. Raises DeliveryError, permanent or not."""
 
 
-CHANNELS: tuple[Channel, ...] = (apprise, email, file, script, slack, teams, webhook)
+CHANNELS: tuple[Channel, ...] = (
+    apprise, email, file, github, gitlab, jira, review, script, slack, teams, webhook,
+)  # fmt: skip
 
 
 def channel_of(name: str, channels: Sequence[Channel] = CHANNELS) -> Channel:

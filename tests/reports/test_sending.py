@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,19 @@ def test_a_ticket_is_begun_once_and_remembered(house: House) -> None:
     again = tickets.begun(issue, "tracker")
     assert (again.key, again.number, again.url) == (first.key, "SHOP-17", "https://tracker.example.com/SHOP-17")
     assert tickets.begun(issue, "other").key != first.key
+
+
+def test_a_ticket_is_opened_by_one_at_a_time_and_by_the_next_once_it_is_silent(house: House) -> None:
+    issue = AboutIssue(42, "shop", 8, "new")
+    first = KeptTickets(house.engine, lambda: NOON).begun(issue, "tracker")
+    second = KeptTickets(house.engine, lambda: NOON + timedelta(seconds=119)).begun(issue, "tracker")
+    later = KeptTickets(house.engine, lambda: NOON + timedelta(seconds=120))
+    third, fourth = later.begun(issue, "tracker"), later.begun(issue, "tracker")
+    later.opened(issue, "tracker", "17", "")
+    fifth = later.begun(issue, "tracker")
+    links = (first, second, third, fourth, fifth)
+    assert [each.is_new for each in links] == [True, False, False, False, False]
+    assert [each.is_held for each in links] == [False, True, False, True, False]
 
 
 def test_what_waits_is_counted_for_the_metrics(house: House) -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import msgspec
+
 from reports.message import AboutEvent, AboutIssue, Fact, Message
 from tests.support.doors import NOON, MemoryTickets, doors
 from tests.support.mail import ENDLESS, SILENT, mail_server
@@ -100,6 +102,28 @@ CONTRACTS: dict[str, Contract] = {
         answers=MAIL_ANSWERS,
         outcomes={"429": Outcome("temporary")},
         serve=mail_server,
+    ),
+    "github": Contract(
+        {"url": "https://api.github.com/repos/acme/shop", "token": "ghp_token-of-a-canary", "labels": "errhouse"},
+        answers={"200": answering(201, b'{"number": 17, "html_url": "https://github.com/acme/shop/issues/17"}')},
+    ),
+    "gitlab": Contract(
+        {"url": "https://gitlab.com/acme/web/shop", "token": "glpat-token-of-a-canary"},
+        answers={"200": answering(201, b'{"iid": 17, "web_url": "https://gitlab.com/acme/web/shop/-/issues/17"}')},
+    ),
+    "jira": Contract(
+        {
+            "url": "https://acme.atlassian.net",
+            "project": "SHOP",
+            "user": "ops@example.com",
+            "token": "token-of-a-canary",
+        },
+        answers={"200": answering(201, b'{"id": "10017", "key": "SHOP-17"}')},
+    ),
+    "review": Contract(
+        {"url": "https://api.github.com/repos/acme/shop", "token": "ghp_token-of-a-canary"},
+        answers={"200": answering(200, b'[{"number": 12, "html_url": "https://github.com/acme/shop/pull/12"}]')},
+        message=msgspec.structs.replace(MESSAGE, issue=msgspec.structs.replace(ISSUE, release="shop@1f2e3d4c5b6a")),
     ),
     "slack": Contract({"url": "https://hooks.slack.com/services/T0/B0/path-of-a-canary"}),
     "teams": Contract({"url": "https://prod-01.westeurope.logic.azure.com/workflows/1/invoke?sig=canary"}),

@@ -3,6 +3,7 @@
 import socket
 import ssl
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +29,7 @@ class MemoryTickets:
         if place not in self.links:
             self.begun_times += 1
             self.links[place] = TicketLink(f"errhouse-{issue.project_id}-{issue.issue_id}")
+            return replace(self.links[place], is_new=True)
         return self.links[place]
 
     def opened(self, issue: AboutIssue, target: str, number: str, url: str) -> None:
