@@ -44,6 +44,7 @@ ANALYST_QUERY = timedelta(seconds=35)  # a little more than the limit that an an
 REPORTS_SECONDS = 10.0
 ALERTS_SECONDS = 1.0
 ASKED_SECONDS = 2.0
+MOST_OF_FOLDING = 5.0  # a fold takes a fifth of the time between two at most, when they follow each other quickly
 FOLD_FOR_RULES_SECONDS = 1.0  # alert rules are evaluated on what is folded, so that is most of an alert's delay
 MESSAGES_SECONDS = 0.5
 MESSAGES_STOP_SECONDS = 2.0
@@ -171,6 +172,7 @@ class Work:
         self._urgent_runs = 0
         self._waiting = waiting
         self._folded_at = float("-inf")
+        self._fold_pause = 0.0
         self._alerting = Alerting(engine, settings.public_url, Targets(settings).most_per_minute, self.figures)
         said = schedule_state(self._run_dir)
         self.state = ScheduleState(0, last_fold_us=said.last_fold_us if said else 0)
@@ -194,9 +196,12 @@ class Work:
     def fold_in_time(self) -> None:
         """Fold when it is time: every FOLD_SECONDS, more often while there are alert rules."""
         begun = monotonic()
-        if self._alerting.has_rules or begun - self._folded_at > self._settings.FOLD_SECONDS - TICK_SECONDS:
+        often = self._settings.FOLD_SECONDS
+        distance = min(often, self._fold_pause) if self._alerting.has_rules else often
+        if begun - self._folded_at > distance - TICK_SECONDS:
             self.fold()
             self._folded_at = begun
+            self._fold_pause = MOST_OF_FOLDING * (monotonic() - begun)
 
     def fold(self) -> None:
         """Move what was loaded into the rollups."""
