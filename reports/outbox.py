@@ -8,7 +8,7 @@ the same key. Of one target, one message is on its way at a time. Nobody here co
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from uuid import UUID, uuid4
+from uuid import UUID, uuid5
 
 from sqlalchemy import Connection
 
@@ -27,6 +27,7 @@ BREAKER_FAILURES = 10  # in a row; then one message a minute is tried
 PROBE_AFTER = timedelta(minutes=1)
 DETAIL_BYTES = 2048
 SCRIPT_RUN_DAYS = 400
+KEYS = UUID("6f757462-6f78-4b65-8000-657272686f75")  # what ids of messages are made in: the same key, the same id
 CLAIM_LOCK = 0x6572726F757462  # "erroutb": one at a time claims messages
 
 
@@ -60,9 +61,10 @@ def put(
     due_at: datetime | None = None,
 ) -> UUID | None:
     """Have a message sent once this transaction is committed, or when it is due; None when it was put before."""
+    key = f"{message.key}:{target}"
     row: dict[str, Any] = {
-        "message_id": uuid4(),
-        "key": f"{message.key}:{target}",
+        "message_id": uuid5(KEYS, key),
+        "key": key,
         "target": target,
         "kind": message.kind,
         "rule": rule,

@@ -9,7 +9,7 @@ PUT = text(
     insert into warehouse.outbox (message_id, key, target, kind, rule, message, run_id, created_at, due_at, status,
         attempt_count)
     values (:message_id, :key, :target, :kind, :rule, :message, :run_id, :now, :due_at, 'waiting', 0)
-    on conflict (key) do nothing returning message_id
+    on conflict (message_id) do nothing returning message_id
     """
 ).bindparams(bindparam("message", type_=JSONB))
 
