@@ -4,6 +4,8 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,6 +69,14 @@ def _health(settings: Settings) -> "Health":
     return Health(settings.spool_dir, run_dir, settings.READY_MAX_LAG_SECONDS, settings.SPOOL_MAX_BYTES)
 
 
+def _figures(settings: Settings, moment: datetime) -> dict[str, float]:
+    """Tell alert rules what only receivers know."""
+    from ingest.slow_answers import answers_of_day  # noqa: PLC0415 - a command loads what it needs
+
+    count = answers_of_day(settings.DATA_DIR, moment)
+    return {} if count is None else {"slow_answers": count}
+
+
 def _version(is_asked: bool) -> None:
     if is_asked:
         typer.echo(f"errhouse {version('errhouse')}")
@@ -121,7 +131,7 @@ def schedule_process() -> None:
     settings = load_settings()
     configure(settings.LOG_LEVEL, "schedule")
     stop_with_parent()
-    schedule(settings, StopSignal(), _health(settings).waiting_since)
+    schedule(settings, StopSignal(), _health(settings).waiting_since, partial(_figures, settings))
 
 
 @app.command("_console", hidden=True)
@@ -224,6 +234,22 @@ def send_test(
         shown("Samples sent", ("form", "status", "ms", "answer"), [(a.form, a.status, a.ms, a.answer) for a in found])
     if any(answer.status != 200 for answer in found):
         raise typer.Exit(1)
+
+
+@app.command()
+def doctor(
+    url: Annotated[
+        str | None, typer.Option(help="Address under which senders reach this service; overrides ERRHOUSE_PUBLIC_URL.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Look at every link from the sender to the analyst, and say what is wrong and what to do; then exit code 1."""
+    settings = load_settings(**({"PUBLIC_URL": url} if url else {}))
+    from ingest.cli_doctor import examined  # noqa: PLC0415 - a command loads what it needs
+    from reports.cli import looked_at_scripts, looked_at_targets  # noqa: PLC0415 - the same
+
+    configure(settings.LOG_LEVEL, "doctor")
+    examined(settings, partial(looked_at_targets, settings), partial(looked_at_scripts, settings), as_json=as_json)
 
 
 @set_aside_app.command("list")

@@ -29,6 +29,8 @@ from models.access import AccessFile
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+PROBE = "x-errhouse-doctor"
+"""Header by which `errhouse doctor` asks whether a signature is good; what has it is answered, and not kept."""
 _KEPT_REFUSALS = frozenset(
     {
         Reason.EMPTY_BODY,
@@ -116,6 +118,8 @@ class Receiver:
         raw, body = await self._body(door, None, scope, headers, receive)
         if door is Door.HOOK:
             auth.verify_signature(raw, auth.sent_signature(headers), self._secrets)
+            if PROBE in headers:
+                return accepted(b'{"accepted":0}')
         refusal = None
         if not body or body.isspace():
             refusal = MalformedPayload(Reason.EMPTY_BODY, "the body is empty")

@@ -24,7 +24,9 @@ class DatabaseError(ModelsError):
         self.is_outage = is_outage
 
 
-def engine_for(url: str, *, application: str = "errhouse", pool_size: int = 2) -> Engine:
+def engine_for(
+    url: str, *, application: str = "errhouse", pool_size: int = 2, connect_seconds: int = CONNECT_SECONDS
+) -> Engine:
     """
     Make the engine for a `postgresql://` URL; connects on first use.
 
@@ -39,7 +41,7 @@ def engine_for(url: str, *, application: str = "errhouse", pool_size: int = 2) -
             pool_pre_ping=True,
             connect_args={
                 "application_name": application,
-                "connect_timeout": CONNECT_SECONDS,
+                "connect_timeout": connect_seconds,
                 "tcp_user_timeout": 10_000,
                 "keepalives_idle": 5,
                 "keepalives_interval": 2,

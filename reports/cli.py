@@ -5,11 +5,13 @@ What needs much memory is imported where it is used: the scheduler stays small.
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.errors import ModelsError
@@ -25,6 +27,8 @@ from reports.patience import Waiting, flagged, nothing_waits
 
 __all__ = [
     "ReportsError",
+    "looked_at_scripts",
+    "looked_at_targets",
     "make_run",
     "report_commands",
     "rule_commands",
@@ -35,11 +39,34 @@ __all__ = [
 ]
 
 
-def schedule(settings: Settings, should_stop: Callable[[], bool], waiting: Waiting = nothing_waits) -> None:
-    """Run the scheduler in this process until told to stop; `waiting` says what is accepted and not loaded."""
+def schedule(
+    settings: Settings,
+    should_stop: Callable[[], bool],
+    waiting: Waiting,
+    figures: Callable[[datetime], Mapping[str, float]],
+) -> None:
+    """
+    Run the scheduler in this process until told to stop.
+
+    Takes: `waiting`, what is accepted and not loaded; `figures`, what receivers know of how the service fares.
+    """
     from reports.schedule import run  # noqa: PLC0415 - see above
 
-    run(settings, should_stop, waiting)
+    run(settings, should_stop, waiting, figures)
+
+
+def looked_at_targets(settings: Settings, connection: Connection, now: datetime) -> Sequence[tuple[str, str, str, str]]:
+    """Tell how each target is, for the doctor: name, state, why, and what to do."""
+    from reports.looked import targets  # noqa: PLC0415 - see above
+
+    return targets(settings, connection, now)
+
+
+def looked_at_scripts(settings: Settings, connection: Connection, _: datetime) -> Sequence[tuple[str, str, str, str]]:
+    """Tell how each automation script is, for the doctor, in the same way."""
+    from reports.looked import scripts  # noqa: PLC0415 - see above
+
+    return scripts(settings, connection)
 
 
 def make_run(settings: Settings, run_id: UUID, attempt_count: int, waiting: Waiting = nothing_waits) -> int:

@@ -25,7 +25,7 @@ from models.roles import cancel_overlong
 from models.schedule_state import ScheduleState, schedule_state
 from models.settings import Settings
 from reports import outbox, runs, sending, worker
-from reports.alerting import Alerting
+from reports.alerting import Alerting, Figures
 from reports.doors import doors
 from reports.halt import Halt, Halted
 from reports.patience import Patience, Waiting, nothing_waits
@@ -95,6 +95,11 @@ def done(turn: Turn, began_at: float, ended_at: float, *, is_failed: bool) -> No
         turn.due_at = max(began_at + turn.job.every_seconds, ended_at)
 
 
+def no_figures(_: datetime) -> dict[str, float]:
+    """Tell no more than the scheduler knows itself."""
+    return {}
+
+
 class Scheduler:
     """Runs jobs, each in a thread of its own while it is due, until told to stop; `tell` hears how each ended."""
 
@@ -161,8 +166,10 @@ class Work:
         halt: Halt,
         waiting: Waiting = nothing_waits,
         sender: Sender | None = None,
+        more_figures: Figures = no_figures,
     ) -> None:
         self._engine = engine
+        self._more_figures = more_figures
         self.sender = sender or Sender(engine, Targets(settings), doors(engine, settings))
         self._patience = Patience(waiting)
         self._settings = settings
@@ -267,7 +274,7 @@ class Work:
         found = {"loader_lag_seconds": max(0.0, (moment - oldest).total_seconds()) if oldest else 0.0}
         if self.state.last_fold_us:
             found["rollup_lag_seconds"] = max(0.0, (_us(moment) - self.state.last_fold_us) / 1e6)
-        return found
+        return {**found, **self._more_figures(moment)}
 
     def messages(self) -> None:
         """Begin to send what is due."""
@@ -297,13 +304,23 @@ class Work:
             log.warning("how the scheduler fares cannot be told", why=str(error))
 
 
-def run(settings: Settings, should_stop: Callable[[], bool], waiting: Waiting = nothing_waits) -> None:
-    """Run the scheduler in this process until told to stop."""
+def run(
+    settings: Settings,
+    should_stop: Callable[[], bool],
+    waiting: Waiting = nothing_waits,
+    more_figures: Figures = no_figures,
+) -> None:
+    """
+    Run the scheduler in this process until told to stop.
+
+    Takes: `more_figures`, what only receivers know of how the service fares, for alert rules.
+    """
     engine = engine_for(settings.DATABASE_URL or "", application="errhouse schedule", pool_size=CONNECTIONS)
     halt = Halt(engine)
     # what is being sent is written down when the other jobs are ended: it has connections of its own
     own = engine_for(settings.DATABASE_URL or "", application="errhouse send", pool_size=sending.CONNECTIONS)
-    work = Work(engine, settings, now, halt, waiting, Sender(own, Targets(settings), doors(own, settings)))
+    sender = Sender(own, Targets(settings), doors(own, settings))
+    work = Work(engine, settings, now, halt, waiting, sender, more_figures)
     Scheduler(work.jobs(), halt, work.tell).run(should_stop)
     work.sender.stop(MESSAGES_STOP_SECONDS)
     own.dispose()

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from reports.errors import BadRule
 from reports.rule import Finding, Given, Needs, Parameter
-from reports.rules import freshness, level, new_issue, regression, silence, spike, sql, threshold
+from reports.rules import freshness, level, new_issue, regression, silence, slow_answers, spike, sql, threshold
 
 
 class RuleKind(Protocol):
@@ -33,7 +33,7 @@ class RuleKind(Protocol):
         """Say what holds now."""
 
 
-RULES: tuple[RuleKind, ...] = (new_issue, regression, threshold, spike, level, silence, freshness, sql)
+RULES: tuple[RuleKind, ...] = (new_issue, regression, threshold, spike, level, silence, freshness, slow_answers, sql)
 
 
 def kind_of(name: str, kinds: Sequence[RuleKind] = RULES) -> RuleKind:
