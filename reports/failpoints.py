@@ -10,6 +10,8 @@ import signal
 OUTBOX_READ = "outbox_read"
 ACTION_SENT = "action_sent"
 ACTION_MARKED = "action_marked"
+TICKET_BEGUN = "ticket_begun"
+TICKET_OPENED = "ticket_opened"
 ALERTS_PUT = "alerts_put"
 ALERTS_COMMITTED = "alerts_committed"
 

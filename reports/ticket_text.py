@@ -129,7 +129,8 @@ def markup(message: Message, last: str, *, is_ticket: bool) -> str:
         parts.append(_unformatted(message.issue.title, TITLE_CHARS * 2))
     if message.text:
         parts.append(_unformatted(message.text, TEXT_CHARS))
-    facts = "\n".join(f"{plain_line(name, 60)}: {plain_line(value, FACT_CHARS)}" for name, value in _facts(message))
+    lines = [(" ".join(name.split())[:60], " ".join(value.split())[:FACT_CHARS]) for name, value in _facts(message)]
+    facts = "\n".join(f"{name}: {value}" for name, value in lines)
     parts.append(_unformatted(facts, len(facts)) if facts else "")
     if link := address(message.link):
         parts.append(f"[Open it in errhouse|{link}]")

@@ -8,6 +8,7 @@ not within the first two minutes, in which a tracker's search may not know it ye
 
 from typing import NamedTuple, Protocol
 
+from reports import failpoints
 from reports.errors import DeliveryError
 from reports.message import Message
 from reports.outgoing import Outgoing, Sent
@@ -70,8 +71,10 @@ def sent(tracker: Tracker, target: Target, message: Message, out: Outgoing) -> S
                 permanent=False,
                 retry_after=AGAIN_SECONDS,
             )
+        failpoints.passed(failpoints.TICKET_BEGUN)
         found = None if link.is_new else tracker.found(link.key)
         ticket = found or tracker.opened(message, link.key, word)
+        failpoints.passed(failpoints.TICKET_OPENED)
         out.tickets.opened(issue, target.name, ticket.number, ticket.url)
         if found is None:
             return Sent(201, f"opened {ticket.number}")

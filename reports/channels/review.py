@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
+from reports import failpoints
 from reports.errors import DeliveryError
 from reports.message import Message
 from reports.outgoing import Outgoing, Sent
@@ -108,6 +109,7 @@ def send(target: Target, message: Message, out: Outgoing) -> Sent:
     is_there = requests.has_comment(number, message, comment_mark(last))
     if not is_there:
         requests.comment(number, markdown(message, last, is_ticket=True))
+    failpoints.passed(failpoints.TICKET_OPENED)
     out.tickets.opened(issue, f"{target.name}#{number}", number, url)
     return Sent(200, f"{number} has a comment on it already") if is_there else Sent(201, f"commented on {number}")
 
