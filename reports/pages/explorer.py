@@ -21,6 +21,7 @@ LASTS = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days"}
 DEFAULT_LAST = "7d"
 DEFAULT_BY = ("project", "culprit")
 NONE = "(none)"
+NARROWING = {"project", "culprit", "issue"}  # by one of these there are so few users that they are counted unasked
 TABLE = "/explore"
 MOST_SHOWN = 200
 MOST_IN_FILE = 50_000
@@ -37,6 +38,7 @@ class Question(NamedTuple):
     wanted: dict[str, Any]
     words: dict[str, str]
     last: str
+    counts_users: bool
 
 
 def explorer(console: Console, asked: Asked) -> Response:
@@ -75,7 +77,7 @@ def explorer(console: Console, asked: Asked) -> Response:
         lasts=LASTS,
         nothing=NONE,
         link=_link(asks),
-        sql=frequency.shown(frequency.frequency(asks.by, tuple(asks.wanted)), told),
+        sql=frequency.shown(frequency.frequency(asks.by, tuple(asks.wanted), counts_users=asks.counts_users), told),
         sql_of_events=frequency.shown(frequency.events(tuple(asks.wanted)), told),
     )
 
@@ -89,7 +91,8 @@ def download(console: Console, asked: Asked) -> Response:
     for row in rows if titles else ():
         row["title"] = titles.get((row["project_id"], row["issue"]), "")
     more = (*(("project_id",) if frequency.is_by_project(asks.by) else ()), *(("title",) if "issue" in asks.by else ()))
-    columns = (*asks.by, *more, "events", "users", "share", "change", "first_seen_at", "last_seen_at")
+    counted = ("events", "users") if asks.counts_users else ("events",)
+    columns = (*asks.by, *more, *counted, "share", "change", "first_seen_at", "last_seen_at")
     body = table_file.written(columns, ([each[name] for name in columns] for each in rows))
     name = f"errhouse-{'-'.join(asks.by)}-{asks.period.start:%Y%m%dT%H%M}-{asks.period.end:%Y%m%dT%H%M}.csv"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
@@ -110,7 +113,9 @@ def question(asked: Asked) -> Question:
             "That is no period: choose one of the list, or give From and To, the earlier one first, in UTC."
         ) from None
     words = {name: word for name in frequency.CONDITIONS if (word := asked.word(name))}
-    return Question(period, by, {name: _bound(name, word) for name, word in words.items()}, words, last)
+    wanted = {name: _bound(name, word) for name, word in words.items()}
+    counts_users = asked.word("users") == "yes" or bool(NARROWING & set(words))
+    return Question(period, by, wanted, words, last, counts_users)
 
 
 def _bound(name: str, word: str) -> Any:
@@ -128,7 +133,7 @@ def _bound(name: str, word: str) -> Any:
 
 def _rows(connection: Connection, asks: Question, top: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     told = {**spans.cut(asks.period), **asks.wanted, "top": top}
-    statement = text(frequency.frequency(asks.by, tuple(asks.wanted)))
+    statement = text(frequency.frequency(asks.by, tuple(asks.wanted), counts_users=asks.counts_users))
     rows = [dict(each) for each in connection.execute(statement, told).mappings()]
     for row in rows:
         row["share"] = row["events"] / row["all_events"]
@@ -181,7 +186,8 @@ def _link(asks: Question) -> dict[str, Any]:
         period = {"last": asks.last}
     else:
         period = {name: f"{at:%Y-%m-%dT%H:%M}" for name, at in (("from", asks.period.start), ("to", asks.period.end))}
-    return {"by": ",".join(asks.by), **period, **asks.words}
+    users = {"users": "yes"} if asks.counts_users and not NARROWING & set(asks.words) else {}
+    return {"by": ",".join(asks.by), **period, **users, **asks.words}
 
 
 ROUTES = (Route("/explore", explorer), Route("/explore/table.csv", download))

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from fastapi import Response
@@ -72,9 +73,9 @@ def overview(console: Console, asked: Asked) -> Response:
 def _began(connection: Connection, since: datetime) -> list[Row[Any]]:
     """Give the issues that began since an instant, most events first: a new group of an old issue is none."""
     fresh = connection.execute(questions.FRESH, {"since": since}).all()
-    keys = [{"project_id": each.project_id, "issue_id": each.issue_id} for each in fresh]
-    found = [connection.execute(questions.ISSUE, key).one_or_none() for key in keys]
-    return [each for each in found if each is not None and each.first_seen_at >= since][:MOST_NEW]
+    keys = ({"project_id": each.project_id, "issue_id": each.issue_id} for each in fresh)
+    found = (connection.execute(questions.ISSUE, key).one_or_none() for key in keys)
+    return list(islice((each for each in found if each is not None and each.first_seen_at >= since), MOST_NEW))
 
 
 def freshness(console: Console, now: datetime) -> dict[str, Any]:

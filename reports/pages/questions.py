@@ -33,7 +33,7 @@ BY_DAY = text(
 USERS = text(
     """
     select project_id, analytics.users(user_sketch) as users
-    from analytics.users_affected_daily where day >= :since group by project_id
+    from analytics.users_affected_daily_parts where day >= :since group by project_id
     """
 )
 
