@@ -22,7 +22,11 @@ from reports.ticketing import Ticket, sent
 NAME: str = "github"
 SENTENCE: str = "Opens a GitHub issue, once for each issue, and comments on it."
 OPTIONS: tuple[Option, ...] = (
-    Option("url", "The repository, https://github.com/OWNER/REPO.", is_required=True),
+    Option(
+        "url",
+        "The repository, https://github.com/OWNER/REPO, or https://HOST/OWNER/REPO of an Enterprise server.",
+        is_required=True,
+    ),
     Option("token", "A token that may read and write the repository's issues.", is_secret=True, is_required=True),
     Option("labels", "Labels of every ticket, with commas between."),
     Option("ca_file", "A PEM file with the certificates to trust in place of the system's."),
