@@ -122,6 +122,7 @@ _COLUMNS = (
     "title",
     "culprit",
     "fingerprint",
+    "url",
 )
 
 
@@ -131,7 +132,7 @@ def _group_insert() -> Any:
     is_later = DimGroup.issue_told_at.is_(None) | (DimGroup.issue_told_at < told.issue_told_at)
     return statement.on_conflict_do_update(
         index_elements=["project_id", "group_key"],
-        set_={"issue_id": told.issue_id, "issue_told_at": told.issue_told_at},
+        set_={"issue_id": told.issue_id, "issue_told_at": told.issue_told_at, "url": told.url},
         where=told.issue_id.is_not(None)
         & (DimGroup.issue_id.is_(None) | ((DimGroup.issue_id != told.issue_id) & is_later)),
     )

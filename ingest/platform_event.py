@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from ingest import jsontext
 from ingest.error_types import require_error
 from ingest.errors import MalformedPayload, Reason
-from ingest.identity import number
+from ingest.identity import number, word
 from ingest.records import Door, Payload, RawEvent, RawIssueChange, Source
 
 RESOURCE_HEADER = "sentry-hook-resource"
@@ -96,9 +96,16 @@ def event(payload: Payload, told: object) -> RawEvent:
         is_processed=True,
         is_backfill=payload.door is Door.FILE,
         issue_id=number(told.get("issue_id")),
+        issue_url=_issue_page(told),
         project_slug=project_slug(told),
         peer=payload.peer,
     )
+
+
+def _issue_page(told: dict[str, Any]) -> str | None:
+    """Give the page of the issue; of the event's own page, which is below it, the rest is taken off."""
+    page = word(told.get("web_url"))
+    return page.partition("/events/")[0].rstrip("/") + "/" if page else None
 
 
 def issue_change(payload: Payload, data: object, name: str, action: object) -> RawIssueChange:

@@ -184,6 +184,7 @@ def row(record: EventRecord, project_id: int, compress: Compress | None) -> Row:
             r.title,
             r.culprit,
             fingerprint,
+            r.issue_url if r.issue_id is not None else None,
         ),
         project=(project_id, r.project_slug, r.project_name),
         is_odd_time=r.time_quality is not TimeQuality.exact,

@@ -214,6 +214,9 @@ class DimGroup(Dimension, Base):
     fingerprint: Mapped[list[str] | None] = mapped_column(
         ARRAY(TEXT), comment="Fingerprint of the first event, where the sender set one."
     )
+    url: Mapped[str | None] = mapped_column(
+        comment="Address of the issue in Sentry, where the event that moved the group to it told one."
+    )
 
 
 DIMENSIONS: tuple[type[Dimension], ...] = (

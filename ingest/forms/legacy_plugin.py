@@ -51,6 +51,7 @@ def parse(payload: Payload, data: object) -> Iterator[RawEvent]:
         is_processed=True,
         is_backfill=payload.door is Door.FILE,
         issue_id=number(data.get("id")),
+        issue_url=word(data.get("url")),
         project_slug=word(data.get("project_slug")) or word(data.get("project")),
         project_name=word(data.get("project_name")),
         peer=payload.peer,

@@ -137,6 +137,7 @@ def normalize(raw: RawEvent, received_at: datetime) -> EventRecord:
         http_status=http_status(contexts, own_tags),
         trace_id=fields.uuid(trace.get("trace_id")),
         issue_id=issue_id if issue_id is not None and 0 <= issue_id <= fields.BIGINT_MAX else None,
+        issue_url=fields.web_url(raw.issue_url),
         fingerprint=parts,
         tags=own_tags,
         frames=kept_frames,

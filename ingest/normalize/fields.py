@@ -18,6 +18,7 @@ import msgspec
 
 from ingest.records import RawEvent
 
+WEB_URL_CHARS = 2048
 LEVELS = frozenset({"debug", "info", "warning", "error", "fatal"})
 LEVEL_ALIASES: dict[object, str] = {
     "log": "info",
@@ -236,3 +237,9 @@ def instant(value: object) -> datetime | None:
         return (said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)) + carried
     except (ValueError, OverflowError):
         return None
+
+
+def web_url(value: object) -> str | None:
+    """Give the address of a page, None for one that is longer than any and for what no browser should be led to."""
+    is_page = isinstance(value, str) and value[:8].lower().startswith(("https://", "http://"))
+    return text(value, WEB_URL_CHARS) if is_page and len(str(value)) <= WEB_URL_CHARS else None

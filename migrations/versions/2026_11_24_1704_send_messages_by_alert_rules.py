@@ -324,11 +324,23 @@ def upgrade() -> None:
         sa.Column("key", sa.Text(), nullable=False, comment="Word in the ticket's body by which it is found again."),
         sa.Column("number", sa.Text(), nullable=True, comment="What the tracker calls it, such as 17 or SHOP-17."),
         sa.Column("url", sa.Text(), nullable=True, comment="Its address."),
-        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False, comment="When somebody last began to open it."),
+        sa.Column(
+            "begun_at", sa.DateTime(timezone=True), nullable=False, comment="When somebody last began to open it."
+        ),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True, comment="When it was found to be there."),
         sa.PrimaryKeyConstraint("project_id", "issue_id", "target", name=op.f("pk_ticket")),
         schema="warehouse",
         comment="Tickets elsewhere that were opened for issues.",
+    )
+    op.add_column(
+        "dim_group",
+        sa.Column(
+            "url",
+            sa.Text(),
+            nullable=True,
+            comment="Address of the issue in Sentry, where the event that moved the group to it told one.",
+        ),
+        schema="warehouse",
     )
     op.add_column(
         "issue_change",
@@ -353,10 +365,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("drop schema if exists analytics cascade")  # an older errhouse makes its own views again
     op.drop_index(
         "ix_issue_change_untold", table_name="issue_change", schema="warehouse", postgresql_where=sa.text("not is_told")
     )
     op.drop_column("issue_change", "is_told", schema="warehouse")
+    op.drop_column("dim_group", "url", schema="warehouse")
     op.drop_table("ticket", schema="warehouse")
     op.drop_table("target_state", schema="warehouse")
     op.drop_table("target", schema="warehouse")

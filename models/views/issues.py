@@ -49,7 +49,7 @@ ISSUES = View(
     f"""
     select s.project_id, s.project, s.issue_id, coalesce(i.title, g.title) as title,
         coalesce(i.culprit, g.culprit) as culprit, g.type, coalesce(i.level, {level_word("s.last_level")}) as level,
-        i.status, i.substatus, i.priority, i.assignee, i.short_id, i.url,
+        i.status, i.substatus, i.priority, i.assignee, i.short_id, coalesce(i.url, g.url) as url,
         s.events, s.weighted_events, s.unhandled_events, warehouse.users_estimated(s.user_sketch) as users,
         coalesce(cardinality(s.user_sketch), 0) < {FULL_SKETCH} as users_are_exact,
         least(s.first_at, i.first_seen_at) as first_seen_at, greatest(s.last_at, i.last_seen_at) as last_seen_at,

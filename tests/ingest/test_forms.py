@@ -22,7 +22,7 @@ CORPUS = HERE.parent / "corpus"
 CAPTURES = sorted(CORPUS.glob("http_capture/*/*.request.json"))
 STORED = sorted(CORPUS.glob("event_as_dict/*.json"))
 LIMITS = Limits(raw_bytes=8 * 1024 * 1024, decoded_bytes=64 * 1024 * 1024)
-TOLD_BY_SOME = {"fingerprint", "issue_id", "payload", "project_name", "project_slug", "source"}
+TOLD_BY_SOME = {"fingerprint", "issue_id", "issue_url", "payload", "project_name", "project_slug", "source"}
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 

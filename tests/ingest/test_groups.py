@@ -135,3 +135,19 @@ def test_a_group_from_before_its_time_was_noted_goes_with_the_next_event(databas
         load(loader, tells("abc", 1, NOON), tells("abc", 2, NOON - HOUR))
     assert issue(database_url, "abc") == 2
     assert warehouse.value(database_url, "select project_id from warehouse.dim_group") == PROJECT
+
+
+@pytest.mark.parametrize(
+    ("told_page", "kept"),
+    [
+        ("https://sentry.io/organizations/shop/issues/1/events/abc/", "https://sentry.io/organizations/shop/issues/1/"),
+        ("https://sentry.io/organizations/shop/issues/1/", "https://sentry.io/organizations/shop/issues/1/"),
+        ("javascript:alert(1)", None),
+        ("https://" + "x" * 3000, None),
+        (7, None),
+    ],
+)
+def test_the_page_of_an_issue_is_kept_with_its_group(database_url: str, told_page: object, kept: str | None) -> None:
+    with loading(database_url) as (loader, _):
+        load(loader, tells("abc", 1, NOON, web_url=told_page))
+    assert warehouse.value(database_url, "select url from analytics.issues") == kept
