@@ -14,12 +14,27 @@ from ingest.answer import CORS
 from ingest.body import Limits
 from ingest.console import ConsoleDoor
 from ingest.health import Health
+from ingest.inbound.log import InboundLog
 from ingest.receive import Receive, Receiver, Scope, Send
 from ingest.routes import doorway
 from ingest.spool.writer import SpoolWriter
 from models.access import AccessFile, webhook_secrets
 from models.schedule_state import oldest_message_seconds, rollup_lag_seconds, schedule_state
 from models.settings import Settings
+
+WRONG_PATH = (
+    "nothing is at this path; compare it with the DSN or hook address. "
+    "A webhook of Sentry goes to /hooks/sentry, an event of an SDK to /api/<project>/envelope/."
+)
+
+
+def _is_astray(scope: Scope) -> bool:
+    """Whether somebody sends to the console's first page: a webhook whose URL lacks its path."""
+    return bool(scope["method"] == "POST" and scope["path"] == "/")
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 class App(FastAPI):
@@ -37,7 +52,7 @@ class App(FastAPI):
         """Hand a request at a door to the receiver, one for a page to the console, everything else to FastAPI."""
         if scope["type"] == "http" and (found := doorway(scope["path"])) is not None:
             await self.receiver.answer(found.door, found.argument, scope, receive, send)
-        elif scope["type"] == "http" and self.console.leads(scope["path"]):
+        elif scope["type"] == "http" and self.console.leads(scope["path"]) and not _is_astray(scope):
             await self.console.answer(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
@@ -53,15 +68,18 @@ def create_app(settings: Settings, spool: Path, run_dir: Path) -> App:
     secrets = tuple(secret.encode() for secret in webhook_secrets(settings.DATA_DIR, told))
     limits = Limits(raw_bytes=settings.MAX_BODY_BYTES, decoded_bytes=settings.MAX_DECODED_BYTES)
     receiver = Receiver(secrets, AccessFile(settings.DATA_DIR), limits, settings.ACK_DEADLINE_SECONDS)
+    receiver.inbound = InboundLog(settings.DATA_DIR, spool.name)
     health = Health(settings.spool_dir, run_dir, settings.READY_MAX_LAG_SECONDS, settings.SPOOL_MAX_BYTES)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         receiver.writer = SpoolWriter(spool, settings.SPOOL_MAX_BYTES)
+        receiver.inbound.start()
         try:
             yield
         finally:
             await receiver.writer.close()
+            receiver.inbound.close()
 
     app = App(
         title="errhouse",
@@ -78,8 +96,11 @@ def create_app(settings: Settings, spool: Path, run_dir: Path) -> App:
     @app.exception_handler(404)
     async def nowhere(request: Request, _: Exception) -> Response:
         """Say that there is nothing; under /api so that a browser lets its SDK read it."""
-        named = {name.decode(): value.decode() for name, value in CORS} if "/api/" in request.url.path else {}
-        return JSONResponse({"detail": "nothing is at this path; compare it with the DSN or hook address"}, 404, named)
+        path = request.url.path
+        if request.method == "POST":
+            receiver.inbound.astray(request.method, path, dict(request.headers), _address(request))
+        named = {name.decode(): value.decode() for name, value in CORS} if "/api/" in path else {}
+        return JSONResponse({"detail": WRONG_PATH}, 404, named)
 
     @app.get("/healthz")
     async def healthz() -> Response:

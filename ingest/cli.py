@@ -20,6 +20,7 @@ import ingest.cli_proof  # noqa: F401 - its commands join `db`
 import models.cli_archive
 import models.cli_lifecycle
 import models.cli_roles  # noqa: F401 - its commands join `db`
+from ingest import cli_tools
 from ingest.errors import IngestError
 from ingest.sqlstate import told as error_told
 from models import cli as models_cli
@@ -60,6 +61,7 @@ app.add_typer(schedule_commands, name="schedule")
 app.add_typer(target_commands, name="target")
 app.add_typer(rule_commands, name="rule")
 app.add_typer(script_commands, name="script")
+app.command()(cli_tools.deliveries)
 
 
 def _health(settings: Settings) -> "Health":

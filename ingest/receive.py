@@ -20,6 +20,7 @@ from ingest.answer import CORS, JSON, PREFLIGHT, RETRY_AFTER, STATUS, UNWANTED, 
 from ingest.body import Limits, read_body
 from ingest.errors import MalformedPayload, NotAllowed, Reason, TooLarge, TooSlow
 from ingest.forms import envelope, raw_events, store
+from ingest.inbound.log import InboundLog, Seen
 from ingest.normalize.fields import event_id_of_body
 from ingest.records import KEPT_HEADERS, Door, Payload
 from ingest.spool import SpoolBroken, SpoolFull
@@ -50,12 +51,13 @@ _json = msgspec.json.Encoder().encode
 
 class Receiver:
     """
-    Answers the doors. One a process; `writer` is opened by the application's life span.
+    Answers the doors. One a process; `writer` and `inbound` are opened by the application's life span.
 
     Takes: the secrets webhooks may be signed with, who may send, how large a body may be, and how long a sender waits.
     """
 
     writer: SpoolWriter
+    inbound: InboundLog
 
     def __init__(self, secrets: tuple[bytes, ...], access: AccessFile, limits: Limits, ack_seconds: float) -> None:
         self._secrets = secrets
@@ -68,9 +70,10 @@ class Receiver:
         begun = perf_counter()
         is_sdk = door is Door.ENVELOPE or door is Door.STORE
         method: str = scope["method"]
+        headers = _headers(scope)
+        seen = Seen()
         if method == "POST":
-            headers = _headers(scope)
-            answered = await self._answered(door, argument, scope, headers, receive)
+            answered = await self._answered(door, argument, scope, headers, receive, seen)
         elif method == "OPTIONS" and is_sdk:
             answered = accepted(b"", PREFLIGHT)
         else:
@@ -82,18 +85,23 @@ class Receiver:
         await send({"type": "http.response.body", "body": answered.body})
         elapsed = perf_counter() - begun
         count(door, answered, elapsed)
+        client = scope.get("client")
+        sender = client[0] if client else ""
+        self.inbound.answered(
+            door, method, scope["path"], headers, sender, answered.status, answered.reason, elapsed, seen
+        )
         if answered.status >= 400:
             log.info(
                 "refused", door=door.value, status=answered.status, reason=answered.reason, ms=round(elapsed * 1e3)
             )
 
     async def _answered(
-        self, door: Door, argument: str, scope: Scope, headers: dict[str, str], receive: Receive
+        self, door: Door, argument: str, scope: Scope, headers: dict[str, str], receive: Receive, seen: Seen
     ) -> Answer:
         try:
             if door is Door.HOOK or door is Door.LEGACY:
-                return await self._hook(door, argument, scope, headers, receive)
-            return await self._sdk(door, argument, scope, headers, receive)
+                return await self._hook(door, argument, scope, headers, receive, seen)
+            return await self._sdk(door, argument, scope, headers, receive, seen)
         except NotAllowed as no:
             return refusal(STATUS[no.reason], no.reason, no.detail)
         except TooLarge as no:
@@ -112,10 +120,12 @@ class Receiver:
             log.exception("a request could not be answered")
             return refusal(503, Reason.INTERNAL, "errhouse failed; send it again later", [RETRY_AFTER])
 
-    async def _hook(self, door: Door, argument: str, scope: Scope, headers: dict[str, str], receive: Receive) -> Answer:
+    async def _hook(
+        self, door: Door, argument: str, scope: Scope, headers: dict[str, str], receive: Receive, seen: Seen
+    ) -> Answer:
         if door is Door.LEGACY and not self._access.knows_hook(argument):
             raise NotAllowed(Reason.BAD_SIGNATURE, "no hook has this address; `errhouse hook add NAME` makes one")
-        raw, body = await self._body(door, None, scope, headers, receive)
+        raw, body = await self._body(door, None, scope, headers, receive, seen)
         if door is Door.HOOK:
             auth.verify_signature(raw, auth.sent_signature(headers), self._secrets)
             if PROBE in headers:
@@ -130,7 +140,9 @@ class Receiver:
             raise refusal
         return accepted(b'{"accepted":1}')
 
-    async def _sdk(self, door: Door, argument: str, scope: Scope, headers: dict[str, str], receive: Receive) -> Answer:
+    async def _sdk(
+        self, door: Door, argument: str, scope: Scope, headers: dict[str, str], receive: Receive, seen: Seen
+    ) -> Answer:
         key: str | None = None
         is_envelope = door is Door.ENVELOPE or envelope.is_told(headers)
         try:
@@ -139,20 +151,20 @@ class Receiver:
             if no.reason is not Reason.MISSING_KEY or not is_envelope:
                 raise
         project_id = self._project(key, argument) if key else None
-        _, body = await self._body(door, project_id, scope, headers, receive)
+        _, body = await self._body(door, project_id, scope, headers, receive, seen)
         refused: MalformedPayload | None = None
         event_id: str | None = None
         is_unwanted = False
         try:
             if is_envelope:
-                seen = envelope.peek(body)
-                event_id = seen.event_id
-                is_unwanted = "event" not in seen.item_types
+                told = envelope.peek(body)
+                event_id = told.event_id
+                is_unwanted = "event" not in told.item_types
                 if key is None:
-                    key = auth.dsn_key(headers, scope["query_string"], seen.dsn)[0]
+                    key = auth.dsn_key(headers, scope["query_string"], told.dsn)[0]
                     project_id = self._project(key, argument)
                 if project_id is not None:
-                    auth.require_same_project(seen.dsn, project_id)
+                    auth.require_same_project(told.dsn, project_id)
             else:
                 event_id = store.peek(body)
         except MalformedPayload as bad:
@@ -168,6 +180,7 @@ class Receiver:
         payload = _payload(door, project_id, scope, headers, body, refused.reason if refused else None)
         if event_id is None and refused is None and not is_unwanted:
             event_id = _own_id(payload)
+        seen.project_id, seen.event_id = project_id, event_id
         await self._keep(payload)
         if refused:
             raise refused
@@ -182,14 +195,14 @@ class Receiver:
         return project_id
 
     async def _body(
-        self, door: Door, project_id: int | None, scope: Scope, headers: dict[str, str], receive: Receive
+        self, door: Door, project_id: int | None, scope: Scope, headers: dict[str, str], receive: Receive, seen: Seen
     ) -> tuple[bytes, bytes]:
         """Read the body; one whose encoding is broken is kept as sent, if its sender has shown its right already."""
-        seen: list[bytes] = []
+        pieces: list[bytes] = []
 
         async def noted() -> MutableMapping[str, Any]:
             message = await receive()
-            seen.append(message.get("body", b""))
+            pieces.append(message.get("body", b""))
             return message
 
         is_encoded = "content-encoding" in headers
@@ -198,8 +211,11 @@ class Receiver:
         except MalformedPayload as bad:
             has_right = project_id is not None or door is Door.LEGACY
             if bad.reason in _KEPT_REFUSALS and has_right:
-                await self._keep(_payload(door, project_id, scope, headers, b"".join(seen), bad.reason))
+                seen.body = b"".join(pieces)
+                seen.raw_bytes, seen.project_id = len(seen.body), project_id
+                await self._keep(_payload(door, project_id, scope, headers, seen.body, bad.reason))
             raise
+        seen.raw_bytes, seen.body = len(raw), body
         _bytes_of(door).inc(len(raw))
         return raw, body
 

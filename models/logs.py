@@ -12,11 +12,16 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
+def escaped(value: str) -> str:
+    """Write control characters and changes of direction as what they are."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", value) if _CONTROL.search(value) else value
+
+
 def _escaped(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Let no value of a field break out of its line."""
     for name, value in entry.items():
-        if isinstance(value, str) and name != "exception" and _CONTROL.search(value):
-            entry[name] = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", value)
+        if isinstance(value, str) and name != "exception":
+            entry[name] = escaped(value)
     return entry
 
 

@@ -1,0 +1,95 @@
+"""`errhouse deliveries` and `errhouse inspect`: tools for whoever connects senders."""
+
+import sys
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from models.printed import JsonFlag, shown, told
+from models.settings import load_settings
+
+if TYPE_CHECKING:
+    from ingest.inbound import Inbound
+
+FOLLOW_SECONDS = 0.5
+COLUMNS = ("when", "form", "sender", "bytes", "ms", "status", "reason", "event")
+
+FormOption = Annotated[str | None, typer.Option(help="Only this form or door, such as error, legacy_plugin, envelope.")]
+StatusOption = Annotated[str | None, typer.Option(help="Only this HTTP status, such as 401, or a class, such as 4xx.")]
+ReasonOption = Annotated[str | None, typer.Option(help="Only this reason code, such as bad_signature.")]
+SlowOption = Annotated[bool, typer.Option("--slow", help="Only answers that took 900 ms or longer.")]
+TopOption = Annotated[int, typer.Option(min=1, help="How many, latest first.")]
+FollowOption = Annotated[bool, typer.Option("--follow", help="Show what comes from now on, until Ctrl-C.")]
+
+
+def deliveries(
+    form: FormOption = None,
+    status: StatusOption = None,
+    reason: ReasonOption = None,
+    slow: SlowOption = False,
+    top: TopOption = 50,
+    follow: FollowOption = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the last inbound requests: when, form, bytes, ms, status, reason; also those that were refused."""
+    from ingest.inbound import reading  # noqa: PLC0415 - a command loads what it needs
+
+    data_dir = load_settings().DATA_DIR
+    chosen = reading.Chosen(form, status, reason, slow)
+    if follow:
+        _follow(reading.Following(data_dir), chosen, as_json=as_json)
+        return
+    found = reading.recent(data_dir, chosen, top)
+    if as_json:
+        told([as_told(one) for one in found.requests])
+    elif found.requests:
+        shown("Deliveries, latest first", COLUMNS, [_row(one) for one in found.requests])
+    else:
+        typer.echo("No such request has come. `errhouse send-test` sends some; `errhouse doctor` looks for the cause.")
+    if found.left_out and not as_json:
+        typer.echo(f"{found.left_out} more requests came faster than are written down, and are counted in metrics.")
+
+
+def as_told(one: "Inbound") -> dict[str, Any]:
+    """Give a request as programs get it."""
+    return {
+        "at": datetime.fromtimestamp(one.at_us / 1e6, UTC).isoformat(timespec="milliseconds"),
+        "door": one.door,
+        "form": one.form or None,
+        "method": one.method,
+        "path": one.path,
+        "sender": one.sender,
+        "agent": one.agent,
+        "bytes": one.bytes,
+        "body_bytes": one.body_bytes,
+        "ms": one.ms,
+        "status": one.status,
+        "reason": one.reason or None,
+        "project_id": one.project_id,
+        "event_id": one.event_id or None,
+        "sha256": one.sha256 or None,
+        "receiver": one.receiver,
+    }
+
+
+def _follow(following: Any, chosen: Any, *, as_json: bool) -> None:
+    try:
+        while True:
+            for one in following.more(chosen):
+                if as_json:
+                    told(as_told(one))
+                else:
+                    when, form, sender, size, ms, status, reason, event = _row(one)
+                    said = f"{when:%H:%M:%S}  {status}  {form or one.path:<20} {size:>9} B {ms:>8} ms  {sender:<16} "
+                    typer.echo(said + (reason or event))
+            sys.stdout.flush()
+            time.sleep(FOLLOW_SECONDS)
+    except KeyboardInterrupt:
+        return
+
+
+def _row(one: "Inbound") -> tuple[Any, ...]:
+    when = datetime.fromtimestamp(one.at_us / 1e6, UTC)
+    return when, one.form or one.path, one.sender, one.bytes, one.ms, one.status, one.reason, one.event_id
