@@ -35,6 +35,8 @@ __all__ = ["CHECKS", "DEADLINE_SECONDS", "Check", "Context", "Database", "Findin
 
 DEADLINE_SECONDS = 5.0  # of each check; all of them are made at once
 
+NOT_THERE = frozenset({"3F000", "42P01", "42703", "42883"})  # schema, table, column, function
+
 log = structlog.get_logger()
 Check = Callable[[Context], Finding]
 
@@ -105,6 +107,8 @@ def _made(check: Check, context: Context) -> Finding:
     except Skip as skip:
         return Finding(State.SKIPPED, str(skip))
     except SQLAlchemyError as error:
+        if getattr(getattr(error, "orig", None), "sqlstate", None) in NOT_THERE:
+            return Finding(State.SKIPPED, "It needs tables that are not there; see the check of the migrations.")
         return wrong(
             f"The database refused ({told(error)}).", "See the checks of the database, its tables and its grants."
         )

@@ -5,6 +5,7 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from ingest.doctor.finding import Context, Finding, Skip, ok, warning, worst, wrong
+from ingest.errors import Reason
 from ingest.health import Health
 from models.schedule_state import rollup_lag_seconds
 
@@ -23,7 +24,7 @@ SET_ASIDE = text(
     """
 )
 SET_ASIDE_BYTES = text("select coalesce(sum(octet_length(body)), 0) from warehouse.set_aside")
-DELTAS = text("select count(*) from (select from warehouse.rollup_delta limit :most) as some")
+DELTAS = text("select count(*) from (select from warehouse.rollup_delta limit :most) as waiting")
 
 
 def loader_lag(context: Context) -> Finding:
@@ -58,14 +59,16 @@ def set_aside(context: Context) -> Finding:
                 "Replay it or raise the limit, or nobody will see it again.",
             )
         )
-    if rows:
-        reasons = ", ".join(f"{row.payloads:,} {row.reason}" for row in rows)
+    reasons = ", ".join(f"{row.payloads:,} {row.reason}" for row in rows)
+    if any(row.reason != Reason.NO_EVENT for row in rows):
         found.append(
             warning(
                 f"In the last 24 hours payloads were set aside: {reasons}.",
                 "`errhouse set-aside list` says of each why; after the cure `errhouse set-aside replay` loads them.",
             )
         )
+    elif rows:
+        found.append(ok(f"What was set aside in the last 24 hours held no event to begin with: {reasons}."))
     return worst(found or [ok("Nothing was set aside in the last 24 hours.")])
 
 

@@ -8,11 +8,11 @@ from ingest.doctor.finding import Context, Finding, Skip, named, ok, warning
 
 WEEK = timedelta(days=7)
 LEAST_SILENCE = timedelta(hours=1)
-LEAST_EVENTS = 50
 LEAST_HOURS = 24
-GAPS = 20  # so many times the usual time between two events
+MORE_THAN_EVER = 1.5
 
-# What each project sent in the week before its last event; one whose last event is older than a week is switched off.
+# The longest pause each project made in the week before its last event, by the hours in which it sent; a project whose
+# last event is older than a week is switched off.
 SENT = text(
     """
     with last as (
@@ -20,12 +20,16 @@ SENT = text(
             select project_id, last_at from warehouse.rollup_day where day >= cast(:since as date)
             union all select project_id, last_at from warehouse.rollup_delta
         ) as seen group by project_id
+    ), active as (
+        select distinct l.project_id, h.hour from last l join analytics.errors_hourly h
+        on h.project_id = l.project_id and h.hour > l.last_at - interval '7 days' and h.hour <= l.last_at
+    ), paused as (
+        select project_id, hour - lag(hour) over (partition by project_id order by hour) as pause from active
     )
-    select p.label, l.last_at, sum(h.events)::bigint as events, count(distinct h.hour) as hours
+    select p.label, l.last_at, count(*) as hours, max(a.pause) as pause
     from last l
     join warehouse.dim_project p on p.project_id = l.project_id
-    join analytics.errors_hourly h on h.project_id = l.project_id
-        and h.hour > l.last_at - interval '7 days' and h.hour <= l.last_at
+    join paused a on a.project_id = l.project_id
     where l.last_at >= :since group by p.label, l.last_at order by p.label
     """
 )
@@ -41,9 +45,7 @@ def last_events(context: Context) -> Finding:
     silent = [
         f"{row.label} (since {row.last_at:%Y-%m-%d %H:%M} UTC)"
         for row in rows
-        if row.events >= LEAST_EVENTS
-        and row.hours >= LEAST_HOURS
-        and now - row.last_at > max(LEAST_SILENCE, GAPS * WEEK / row.events)
+        if row.hours >= LEAST_HOURS and now - row.last_at > LEAST_SILENCE + MORE_THAN_EVER * row.pause
     ]
     if silent:
         return warning(

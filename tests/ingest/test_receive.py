@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import Reason
+from ingest.receive import PROBE
 from ingest.records import Door
 from tests.support.builders import PUBLIC_KEY, auth, envelope, event, signed
 from tests.support.receiver import HOOK_KEY, OLD_SECRET, SECRET, Running, receiving
@@ -47,6 +48,14 @@ def test_a_webhook_without_the_right_signature_leaves_nothing_behind(running: Ru
         headers["Sentry-Hook-Signature"] = ""
     answer = running.client.post("/hooks/sentry", content=body, headers=headers)
     assert (answer.status_code, answer.json()["reason"]) == (401, "bad_signature")
+    assert len(running.kept()) == before
+
+
+def test_what_the_doctor_asks_is_checked_and_not_kept(running: Running) -> None:
+    body, before = alert(), len(running.kept())
+    for secret, status in ((SECRET, 200), ("guess", 401)):
+        headers = {**signed(body, secret, "event_alert"), PROBE: "1"}
+        assert running.client.post("/hooks/sentry", content=body, headers=headers).status_code == status
     assert len(running.kept()) == before
 
 
