@@ -142,6 +142,22 @@ def test_a_person_without_a_mouse_gets_everywhere(browser: Browser, served: tupl
     context.close()
 
 
+def test_a_row_leads_to_its_sql_without_any_script(browser: Browser, served: tuple[Server, str]) -> None:
+    server, url = served
+    context, watched = opened(browser, server, java_script_enabled=False)
+    page = watched.page
+    log_in(page, "ana")
+    page.get_by_role("link", name="Explore").click()
+    page.get_by_role("link", name="SQL of row 1", exact=True).click()
+    shown = page.locator("#sql")
+    shown.wait_for(state="visible")
+    assert warehouse.rows(url, shown.inner_text().replace("%", "%%"))
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("heading", name="Log in").wait_for()
+    assert watched.wrong == []
+    context.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", ["desk", "phone"])
 def test_every_page_fits_its_screen(browser: Browser, served: tuple[Server, str], scheme: Any, size: str) -> None:
