@@ -143,6 +143,7 @@ def console_process(handle: int) -> None:
 
     import msgspec  # noqa: PLC0415 - the same
 
+    from ingest.inbound.desk import Desk  # noqa: PLC0415 - the same
     from ingest.supervise import stop_with_parent  # noqa: PLC0415 - the same
     from reports.cli import console  # noqa: PLC0415 - the same
 
@@ -150,7 +151,7 @@ def console_process(handle: int) -> None:
     configure(settings.LOG_LEVEL, "console")
     stop_with_parent()
     health = _health(settings)
-    console(settings, handle, lambda: msgspec.structs.asdict(health.readiness(time_ns() // 1000)))
+    console(settings, handle, lambda: msgspec.structs.asdict(health.readiness(time_ns() // 1000)), Desk(settings))
 
 
 @app.command("_report", hidden=True)

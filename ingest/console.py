@@ -20,7 +20,21 @@ from ingest.receive import Receive, Scope, Send
 from ingest.supervise import ServeError
 
 FIRST_SEGMENTS = frozenset(
-    {"", "login", "logout", "explore", "issues", "events", "reports", "schedules", "set-aside", "health", "static"}
+    {
+        "",
+        "login",
+        "logout",
+        "explore",
+        "issues",
+        "events",
+        "reports",
+        "schedules",
+        "messages",
+        "deliveries",
+        "set-aside",
+        "health",
+        "static",
+    }
 )
 MOST_AT_ONCE = 16
 MOST_BODY_BYTES = 64 * 1024

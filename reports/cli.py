@@ -7,7 +7,7 @@ What needs much memory is imported where it is used: the scheduler stays small.
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import structlog
@@ -24,6 +24,9 @@ from reports.cli_script import script_commands
 from reports.cli_target import target_commands
 from reports.errors import ReportsError
 from reports.patience import Waiting, flagged, nothing_waits
+
+if TYPE_CHECKING:
+    from reports.pages.receiving import Receiving
 
 __all__ = [
     "ReportsError",
@@ -99,8 +102,13 @@ def make_run(settings: Settings, run_id: UUID, attempt_count: int, waiting: Wait
     return 2
 
 
-def console(settings: Settings, handle: int, health: Callable[[], Mapping[str, Any]]) -> None:
+def console(
+    settings: Settings,
+    handle: int,
+    health: Callable[[], Mapping[str, Any]],
+    receiving: "Receiving | None" = None,
+) -> None:
     """Run the console in this process, on a socket, until it is told to stop."""
     from reports.pages.server import run  # noqa: PLC0415 - see above
 
-    run(settings, handle, health)
+    run(settings, handle, health, receiving)

@@ -19,9 +19,21 @@ from models.clock import now
 from models.errors import ModelsError
 from models.settings import Settings
 from reports.errors import ReportsError
-from reports.pages import artifacts, event, explorer, issue, login, messages, operation, overview
+from reports.pages import (
+    artifacts,
+    deliveries,
+    event,
+    explorer,
+    issue,
+    login,
+    messages,
+    operation,
+    overview,
+    set_aside,
+)
 from reports.pages.asked import Asked, BadQuestion, NotAllowed, NotThere
 from reports.pages.page import CSP, Console, Health, Route
+from reports.pages.receiving import Nobody, Receiving
 from reports.pages.rendering import HERE, style_sheet, templates
 from reports.pages.throttle import Throttle
 from reports.pages.warehouse import AT_ONCE, Warehouse
@@ -46,6 +58,8 @@ ROUTES: tuple[Route, ...] = (
     *event.ROUTES,
     *artifacts.ROUTES,
     *messages.ROUTES,
+    *deliveries.ROUTES,
+    *set_aside.ROUTES,
     *operation.ROUTES,
     *login.ROUTES,
 )
@@ -62,14 +76,20 @@ def _nothing(_: Console, __: Asked) -> Response:
 NOWHERE = Route("", _nothing, None)
 
 
-def create_app(settings: Settings, url: str, health: Health, clock: Callable[[], datetime] = now) -> FastAPI:
+def create_app(
+    settings: Settings,
+    url: str,
+    health: Health,
+    clock: Callable[[], datetime] = now,
+    receiving: Receiving | None = None,
+) -> FastAPI:
     """
     Make the application.
 
     Takes: requests as a receiver hands them on, whose `x-errhouse-` headers say who asks; it must be reached by
            receivers alone.
     """
-    console = Console(settings, Warehouse(url), templates(), Throttle(), health)
+    console = Console(settings, Warehouse(url), templates(), Throttle(), health, receiving or Nobody())
     limiter = CapacityLimiter(AT_ONCE)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
 

@@ -1,4 +1,4 @@
-"""How the service fares: schedules, what was set aside, health."""
+"""How the service fares: schedules and health."""
 
 from datetime import timedelta
 
@@ -39,15 +39,6 @@ def switch_schedule(console: Console, asked: Asked) -> Response:
     return sent_to("/schedules")
 
 
-def set_aside(console: Console, asked: Asked) -> Response:
-    """List what could not become a row, and why."""
-    chosen = asked.word("reason") or None
-    with console.warehouse.reading() as connection:
-        found = connection.execute(questions.SET_ASIDE, {"reason": chosen}).all()
-        reasons = connection.execute(questions.SET_ASIDE_REASONS).all()
-    return console.page(asked, "set_aside.html", records=found, reasons=reasons, chosen=chosen)
-
-
 def health(console: Console, asked: Asked) -> Response:
     """Show how the parts of the service fare, and, to an admin, who may use the console."""
     since = (asked.now - timedelta(days=LOADED_DAYS - 1)).date()
@@ -60,6 +51,5 @@ def health(console: Console, asked: Asked) -> Response:
 ROUTES = (
     Route("/schedules", show_schedules),
     Route("/schedules", switch_schedule, "admin", "POST"),
-    Route("/set-aside", set_aside, "analyst"),
     Route("/health", health),
 )

@@ -10,6 +10,7 @@ from jinja2 import Environment
 
 from models.settings import Settings
 from reports.pages.asked import Asked
+from reports.pages.receiving import Nobody, Receiving
 from reports.pages.throttle import Throttle
 from reports.pages.warehouse import Warehouse
 
@@ -31,6 +32,7 @@ class Console:
     templates: Environment
     throttle: Throttle
     health: Health
+    receiving: Receiving = field(default_factory=Nobody)
     secret: str = field(default_factory=secrets.token_hex)
 
     def page(self, asked: Asked, template: str, status: int = 200, **values: Any) -> Response:

@@ -221,6 +221,13 @@ SET_ASIDE = text(
     order by last_received_at desc, set_aside_key limit 100
     """
 )
+SET_ASIDE_RECORD = text(
+    """
+    select set_aside_key, reason, detail, door, project_id, headers, first_received_at, last_received_at, seen_count,
+        body_bytes
+    from warehouse.set_aside where set_aside_key = :key
+    """
+)
 SET_ASIDE_REASONS = text(
     """
     select reason, count(*) as records, sum(seen_count)::bigint as seen

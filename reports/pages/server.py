@@ -7,12 +7,13 @@ import uvicorn
 from models.settings import Settings
 from reports.pages.app import create_app
 from reports.pages.page import Health
+from reports.pages.receiving import Receiving
 
 
-def run(settings: Settings, handle: int, health: Health) -> None:
+def run(settings: Settings, handle: int, health: Health, receiving: Receiving | None = None) -> None:
     """Serve pages until SIGTERM, on a socket opened by the parent."""
     config = uvicorn.Config(
-        create_app(settings, settings.DATABASE_URL or "", health),
+        create_app(settings, settings.DATABASE_URL or "", health, receiving=receiving),
         log_config=None,
         access_log=False,
         server_header=False,
