@@ -89,6 +89,8 @@ def test_every_file_of_the_folder_has_a_check_and_every_check_a_sentence() -> No
     names = [doctor.name_of(each) for each in doctor.CHECKS]
     assert len({*names}) == len(names)
     assert all((each.__doc__ or "").startswith("See ") for each in doctor.CHECKS)
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "doctor.md").read_text()
+    assert [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")][1:] == names
 
 
 def test_a_check_that_fails_or_hangs_costs_the_others_nothing(tmp_path: Path) -> None:
