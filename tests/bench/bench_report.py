@@ -33,6 +33,22 @@ code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(code, used.ru_maxrss, used.ru_utime + used.ru_stime)
 """
+# How long a report takes in a process that has made one before: asked, made and rendered.
+MAKING = """
+import sys, time
+from datetime import UTC, datetime
+from reports.built_in import make
+from reports.period import parsed
+from reports.reading import reading
+from reports.render import FORMATS
+url, name, period, form, repeat = sys.argv[1:]
+way = next(each for each in FORMATS if each.NAME == form)
+for _ in range(int(repeat) + 1):
+    begun = time.perf_counter()
+    with reading(url) as reader:
+        way.render(make(name, reader, parsed(datetime.now(UTC), period=period), {}))
+    print(time.perf_counter() - begun)
+"""
 
 
 def main() -> None:
@@ -68,12 +84,16 @@ def measured(url: str, times: int, name: str, form: str, repeat: int) -> None:
                 raise SystemExit(done.stderr)
             spent.append(float(seconds))
             memory = max(memory, int(used) * (1 if sys.platform == "darwin" else 1024))
+        making = [sys.executable, "-c", MAKING, url, name, period, form, str(repeat)]
+        done = subprocess.run(making, env=environment, capture_output=True, text=True, check=True)
+        made = sorted(float(line) for line in done.stdout.split()[1:])
     took, spent = sorted(took[1:]), sorted(spent[1:])
     told(
         "report",
         report=name,
         format=form,
         times=times,
+        p50_making_seconds=round(made[len(made) // 2], 2),
         p50_seconds=round(took[len(took) // 2], 2),
         worst_seconds=round(took[-1], 2),
         p50_processor_seconds=round(spent[len(spent) // 2], 2),
