@@ -223,18 +223,31 @@ def send_test(
     url: Annotated[
         str | None, typer.Option(help="Base URL of another receiver; the one of this machine if not given.")
     ] = None,
+    secret: Annotated[
+        str | None, typer.Option(help="Client Secret to sign with, or env:NAME; the first of ours if not given.")
+    ] = None,
+    dsn: Annotated[str | None, typer.Option(help="DSN for the SDKs' forms; one of ours if not given.")] = None,
+    hook_key: Annotated[
+        str | None, typer.Option(help="Key of a legacy hook, or env:NAME; one is made, and removed, if not given.")
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(help="PEM file of the authority that signed the certificate at the URL.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Send a sample of every form that comes by HTTP, as Sentry and its SDKs do, and tell what was answered."""
     settings = load_settings()
     from ingest import samples  # noqa: PLC0415 - a command loads what it needs
 
-    with _database() as engine:
-        found = samples.send(engine, settings, form, url)
+    given = samples.Told(cli_tools.secret_of(secret), dsn, cli_tools.secret_of(hook_key), ca_file)
+    found = samples.send(_database, settings, form, url, given)
     if as_json:
         told([answer._asdict() for answer in found])
     else:
-        shown("Samples sent", ("form", "status", "ms", "answer"), [(a.form, a.status, a.ms, a.answer) for a in found])
+        rows = [(a.form, a.status, a.ms, a.answer) for a in found]
+        shown("Samples sent", ("form", "status", "ms", "answer"), rows)
+        for said in dict.fromkeys((a.reason or str(a.status), a.cure) for a in found if a.cure):
+            typer.echo(": ".join(said))
     if any(answer.status != 200 for answer in found):
         raise typer.Exit(1)
 

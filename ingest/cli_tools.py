@@ -1,5 +1,6 @@
 """`errhouse deliveries` and `errhouse inspect`: tools for whoever connects senders."""
 
+import os
 import sys
 import time
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ingest.errors import IngestError
 from models.printed import JsonFlag, shown, told
 from models.settings import load_settings
 
@@ -50,6 +52,15 @@ def deliveries(
         typer.echo("No such request has come. `errhouse send-test` sends some; `errhouse doctor` looks for the cause.")
     if found.left_out and not as_json:
         typer.echo(f"{found.left_out} more requests came faster than are written down, and are counted in metrics.")
+
+
+def secret_of(told: str | None) -> str | None:
+    """Give a secret that stands on the command line, or in the environment as `env:NAME`. Raises IngestError."""
+    if told is None or not told.startswith("env:"):
+        return told
+    if not (found := os.environ.get(told[4:])):
+        raise IngestError(f"The environment has no {told[4:]}; set it, or give the secret itself.")
+    return found
 
 
 def as_told(one: "Inbound") -> dict[str, Any]:

@@ -28,6 +28,7 @@ def receive(settings: Settings, number: int, handle: int) -> None:
 
     from ingest.app import create_app  # noqa: PLC0415 - after the metrics folder is in the environment
     from ingest.console import behind_proxies  # noqa: PLC0415 - the same
+    from ingest.tls import served  # noqa: PLC0415 - the same
 
     configure(settings.LOG_LEVEL, f"receive-{number}")
     stop_with_parent()
@@ -45,11 +46,21 @@ def receive(settings: Settings, number: int, handle: int) -> None:
         ws="none",
         lifespan="on",
     )
+    tls = served(settings)
+    config.load()
+    config.ssl = tls.context if tls else None
     listening = socket.socket(fileno=handle)
     server = uvicorn.Server(config)
     memory.settle()
+
+    async def run() -> None:
+        watching = asyncio.create_task(tls.watch()) if tls else None
+        await server.serve(sockets=[listening])
+        if watching:
+            watching.cancel()
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(server.serve(sockets=[listening]))
+        runner.run(run())
     if not server.started:
         sys.exit(3)
 

@@ -8,8 +8,9 @@ stand for what is new in every delivery, so that samples that were sent twice ar
 import gzip
 import hmac
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 from hashlib import sha256
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -21,8 +22,11 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Engine
 
+from ingest.cures import cure
 from ingest.errors import IngestError
+from ingest.identity import number
 from ingest.records import Door
+from ingest.tls import trusting_own
 from models import access, projects
 from models.access import webhook_secrets
 from models.clock import now
@@ -51,12 +55,23 @@ _GUID = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 
 
 class SampleAnswer(NamedTuple):
-    """What a receiver said to one sample; `ms` from the connection to the end of the answer."""
+    """What a receiver said to one sample; `ms` from the connection to the end of the answer, `cure` what to do."""
 
     form: str
     status: int
     ms: float
     answer: str
+    reason: str = ""
+    cure: str = ""
+
+
+class Told(NamedTuple):
+    """What the operator tells of another receiver: a Client Secret, a DSN, a hook's key, whom to trust."""
+
+    secret: str | None = None
+    dsn: str | None = None
+    hook_key: str | None = None
+    ca_file: Path | None = None
 
 
 class Rights(NamedTuple):
@@ -77,27 +92,43 @@ class Delivery(NamedTuple):
     body: bytes
 
 
-def send(engine: Engine, settings: Settings, form: str | None, url: str | None) -> list[SampleAnswer]:
+def send(
+    opened: Callable[[], AbstractContextManager[Engine]],
+    settings: Settings,
+    form: str | None,
+    url: str | None,
+    told: Told = Told(),  # noqa: B008 - a value
+) -> list[SampleAnswer]:
     """
     Send one sample of each form, or of one form, and give what was answered.
 
-    Takes:  `url`, the base of another receiver; it knows the keys if it works on the same database, and the signatures
-            if it has the same secrets.
+    Takes:  `opened`, a way to the database, taken only for a key that is not told; `url`, the base of another receiver,
+            which knows the keys if it works on the same database, and the signatures if it has the same secrets.
     Raises: IngestError for a form without sample, and when nothing answers.
     """
     names = _chosen(form)
     base = _base(url or own_url(settings))
+    trusted = _trusted(settings, told.ca_file, is_own=url is None) if base.scheme == "https" else None
     given = tuple(secret.get_secret_value() for secret in settings.WEBHOOK_SECRETS)
-    secret = webhook_secrets(settings.DATA_DIR, given)[0]
-    _post(base, None)
-    with _rights(engine, settings, secret) as rights:
-        return [_sent(base, name, delivery(name, rights, uuid4().hex, now())) for name in names]
+    settings.DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secret = told.secret or webhook_secrets(settings.DATA_DIR, given)[0]
+    public_key, project_id = _dsn(told.dsn) if told.dsn else ("", 0)
+    _post(base, None, trusted)
+    needs_hook = "legacy_plugin" in names and not told.hook_key
+    needs_dsn = not told.dsn and any(name in names for name in (Door.ENVELOPE, Door.STORE))
+    with ExitStack() as stack:
+        rights = Rights(secret, told.hook_key or "", public_key, project_id)
+        if needs_hook or needs_dsn:
+            ours = stack.enter_context(_rights(stack.enter_context(opened()), settings, secret))
+            hook_key = told.hook_key or ours.hook_key
+            rights = rights._replace(hook_key=hook_key) if told.dsn else ours._replace(hook_key=hook_key)
+        return [_sent(base, name, delivery(name, rights, uuid4().hex, now()), trusted) for name in names]
 
 
 def own_url(settings: Settings) -> str:
     """Give the URL under which this machine's own receiver is reached."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.HOST, settings.HOST)  # noqa: S104 - looked up, not bound
-    return f"http://[{host}]:{settings.PORT}" if ":" in host else f"http://{host}:{settings.PORT}"
+    return f"{settings.scheme}://{f'[{host}]' if ':' in host else host}:{settings.PORT}"
 
 
 def delivery(form: str, rights: Rights, event_id: str, now: datetime) -> Delivery:
@@ -194,16 +225,44 @@ def _signature(body: bytes, secret: str) -> str:
     return hmac.new(secret.encode(), body, sha256).hexdigest()
 
 
-def _sent(base: SplitResult, form: str, what: Delivery) -> SampleAnswer:
+def _sent(base: SplitResult, form: str, what: Delivery, trusted: ssl.SSLContext | None) -> SampleAnswer:
     begun = perf_counter()
-    status, said = _post(base, what)
-    return SampleAnswer(form, status, round((perf_counter() - begun) * 1000, 1), said)
+    status, said = _post(base, what, trusted)
+    ms = round((perf_counter() - begun) * 1000, 1)
+    try:
+        reason = str(json.loads(said)["reason"])[:40] if status >= 300 else ""
+    except (ValueError, KeyError, TypeError):
+        reason = ""
+    return SampleAnswer(form, status, ms, said, reason, cure(status, reason))
 
 
-def _post(base: SplitResult, what: Delivery | None) -> tuple[int, str]:
+def _dsn(dsn: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(dsn)
+        project_id = number(parts.path.rpartition("/")[2])
+    except ValueError:
+        parts, project_id = urlsplit(""), None
+    if not parts.username or project_id is None:
+        raise IngestError("The DSN cannot be read; it is written as http://KEY@HOST/PROJECT.")
+    return parts.username, project_id
+
+
+def _trusted(settings: Settings, ca_file: Path | None, *, is_own: bool) -> ssl.SSLContext:
+    if is_own:
+        return trusting_own(settings)
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise IngestError(f"{ca_file} is no file of certificates ({error.strerror or error}).") from None
+
+
+def _post(base: SplitResult, what: Delivery | None, trusted: ssl.SSLContext | None) -> tuple[int, str]:
     """Send one request and read its answer; without one, only see that somebody listens."""
-    kind = HTTPSConnection if base.scheme == "https" else HTTPConnection
-    connection = kind(base.hostname or "", base.port, timeout=TIMEOUT_SECONDS)
+    host = base.hostname or ""
+    if trusted is not None:
+        connection: HTTPConnection = HTTPSConnection(host, base.port, timeout=TIMEOUT_SECONDS, context=trusted)
+    else:
+        connection = HTTPConnection(host, base.port, timeout=TIMEOUT_SECONDS)
     try:
         connection.connect()
         if what is None:
@@ -211,6 +270,11 @@ def _post(base: SplitResult, what: Delivery | None) -> tuple[int, str]:
         connection.request("POST", base.path + what.path, what.body, what.headers)
         answer = connection.getresponse()
         text = answer.read(MAX_ANSWER_CHARS * 4).decode("utf-8", "replace")
+    except ssl.SSLCertVerificationError as error:
+        raise IngestError(
+            f"The certificate at {base.geturl()} is not trusted ({error.verify_message}); name the authority that "
+            "signed it with --ca-file, or mend it: Sentry refuses it too."
+        ) from None
     except (OSError, HTTPException, UnicodeError) as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise IngestError(

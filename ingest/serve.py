@@ -33,6 +33,7 @@ from ingest.supervise import (
     prepared,
     taken,
 )
+from ingest.tls import served, trusting_own
 from models import access, console_users, migrate, projects
 from models.clock import now
 from models.engine import DatabaseError, database_url, engine_for
@@ -54,6 +55,7 @@ def serve(settings: Settings, roles: tuple[str, ...]) -> None:
     """
     if not roles or any(role not in ROLES for role in roles):
         raise ServeError(f"--roles takes a comma separated list of {', '.join(ROLES)}.")
+    served(settings)  # what is wrong with a certificate is said before anything runs
     stop = StopSignal()
     run_dir = prepared(settings.DATA_DIR)
     with taken(run_dir, roles):
@@ -235,6 +237,9 @@ def _wait_for_receiver(settings: Settings) -> None:
     """Return when the first receiver answers: a request waits in the socket until it does."""
     host = "127.0.0.1" if settings.HOST in {"0.0.0.0", "::"} else settings.HOST  # noqa: S104 - compared, not bound
     asking = http.client.HTTPConnection(host, settings.PORT, timeout=GREETING_SECONDS)
+    if settings.TLS_CERT_FILE:
+        context = trusting_own(settings)
+        asking = http.client.HTTPSConnection(host, settings.PORT, timeout=GREETING_SECONDS, context=context)
     try:
         asking.request("GET", "/healthz")
         asking.getresponse()

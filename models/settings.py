@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from models.errors import ModelsError
@@ -62,7 +62,17 @@ class Settings(BaseSettings):
     PUBLIC_URL: str | None = Field(
         None,
         description="URL under which senders reach this service, for the DSNs and hook addresses that are printed. "
-        "Unset: `http://HOST:PORT`.",
+        "Unset: `http://HOST:PORT`, or `https://` with a certificate.",
+    )
+    TLS_CERT_FILE: Path | None = Field(
+        None,
+        description="PEM file of a certificate with its chain. With `TLS_KEY_FILE`, the receiver speaks HTTPS on "
+        "`PORT`, by TLS 1.2 or newer. Read again when it changes. Unset: plain HTTP.",
+    )
+    TLS_KEY_FILE: Path | None = Field(
+        None,
+        validate_default=True,
+        description="PEM file of the private key of `TLS_CERT_FILE`, without a password; both are set, or neither.",
     )
     TRUSTED_PROXIES: str = Field(
         "127.0.0.1",
@@ -199,7 +209,23 @@ class Settings(BaseSettings):
             raise ValueError("it must be 1 or 7")
         return value
 
-    @field_validator("DATA_DIR", "HOST", "SCRIPTS_DIR", "TARGETS_FILE", "SEAL_KEY_FILE", mode="before")
+    @field_validator("TLS_KEY_FILE")
+    @classmethod
+    def _pair(cls, value: Path | None, told: ValidationInfo) -> Path | None:
+        if (value is None) != (told.data.get("TLS_CERT_FILE") is None):
+            raise ValueError("it goes together with ERRHOUSE_TLS_CERT_FILE; set both, or neither")
+        return value
+
+    @field_validator(
+        "DATA_DIR",
+        "HOST",
+        "SCRIPTS_DIR",
+        "TARGETS_FILE",
+        "SEAL_KEY_FILE",
+        "TLS_CERT_FILE",
+        "TLS_KEY_FILE",
+        mode="before",
+    )
     @classmethod
     def _told(cls, value: Any) -> Any:
         if isinstance(value, str) and not value.strip():
@@ -239,7 +265,12 @@ class Settings(BaseSettings):
         """Return the URL senders use, without a slash at its end."""
         host = "127.0.0.1" if self.HOST in {"0.0.0.0", "::"} else self.HOST  # noqa: S104 - compared, not bound
         host = f"[{host}]" if ":" in host else host
-        return (self.PUBLIC_URL or f"http://{host}:{self.PORT}").rstrip("/")
+        return (self.PUBLIC_URL or f"{self.scheme}://{host}:{self.PORT}").rstrip("/")
+
+    @property
+    def scheme(self) -> str:
+        """Return what receivers speak."""
+        return "https" if self.TLS_CERT_FILE else "http"
 
     @property
     def scripts_dir(self) -> Path:

@@ -2,7 +2,7 @@ import gzip
 import json
 import re
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -176,8 +176,8 @@ def engine(database_url):
 def test_every_sample_is_sent_with_new_ids_and_the_hook_is_gone_afterwards(engine, tmp_path):
     settings = load_settings(DATA_DIR=tmp_path)
     with receiver() as (url, seen):
-        answers = samples.send(engine, settings, None, url + "/")
-        samples.send(engine, settings, "error", url + "/behind/a/proxy")
+        answers = samples.send(lambda: nullcontext(engine), settings, None, url + "/")
+        samples.send(lambda: nullcontext(engine), settings, "error", url + "/behind/a/proxy")
     assert [(answer.form, answer.status, answer.answer) for answer in answers] == [
         (form, 200, "{}") for form in samples.SAMPLES
     ]
@@ -195,8 +195,25 @@ def _is_error(headers):
 
 def test_what_a_receiver_refuses_is_told(engine, tmp_path):
     with receiver(401) as (url, _):
-        answers = samples.send(engine, load_settings(DATA_DIR=tmp_path), "comment", url)
+        answers = samples.send(lambda: nullcontext(engine), load_settings(DATA_DIR=tmp_path), "comment", url)
     assert [(answer.form, answer.status) for answer in answers] == [("comment", 401)]
+    assert answers[0].cure
+
+
+def no_database():
+    raise AssertionError("nothing here needs the database")
+
+
+def test_what_is_told_is_used_and_the_database_left_alone(tmp_path):
+    told = samples.Told("theirs", f"http://{'d' * 32}@errors.example.com/99", "their-key")
+    with receiver(200) as (url, requests):
+        answers = samples.send(no_database, load_settings(DATA_DIR=tmp_path), None, url, told)
+    assert len(answers) == len(samples.SAMPLES)
+    assert {path for path, *_ in requests} == {
+        "/hooks/sentry", "/hooks/sentry/their-key", "/api/99/envelope/", "/api/99/store/",
+    }  # fmt: skip
+    with pytest.raises(IngestError, match="The DSN cannot be read"):
+        samples.send(no_database, load_settings(DATA_DIR=tmp_path), None, url, samples.Told(dsn="http://nothing"))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +229,7 @@ def test_what_a_receiver_refuses_is_told(engine, tmp_path):
 )
 def test_what_cannot_be_sent_is_one_sentence(engine, tmp_path, form, url, told):
     with pytest.raises(IngestError) as caught:
-        samples.send(engine, load_settings(DATA_DIR=tmp_path), form, url)
+        samples.send(lambda: nullcontext(engine), load_settings(DATA_DIR=tmp_path), form, url)
     assert told in str(caught.value)
     with engine.connect() as connection:
         assert access.read(connection).hooks == {}

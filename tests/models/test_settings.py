@@ -25,6 +25,8 @@ BAD = [
     ("WORKERS", "65"),
     ("PUBLIC_URL", "errhouse.example.com"),
     ("PUBLIC_URL", "ftp://errhouse.example.com"),
+    ("TLS_CERT_FILE", " "),
+    ("TLS_KEY_FILE", "/tmp/key.pem"),
     ("CONSOLE_USER_HEADER", "two words"),
     ("CONSOLE_HEADER_ROLE", "root"),
     ("MAX_BODY_BYTES", "20MiB"),
