@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -62,6 +61,7 @@ app.add_typer(target_commands, name="target")
 app.add_typer(rule_commands, name="rule")
 app.add_typer(script_commands, name="script")
 app.command()(cli_tools.deliveries)
+app.command()(cli_tools.inspect)
 
 
 def _health(settings: Settings) -> "Health":
@@ -69,14 +69,6 @@ def _health(settings: Settings) -> "Health":
 
     run_dir = settings.DATA_DIR / "run"
     return Health(settings.spool_dir, run_dir, settings.READY_MAX_LAG_SECONDS, settings.SPOOL_MAX_BYTES)
-
-
-def _figures(settings: Settings, moment: datetime) -> dict[str, float]:
-    """Tell alert rules what only receivers know."""
-    from ingest.slow_answers import answers_of_day  # noqa: PLC0415 - a command loads what it needs
-
-    count = answers_of_day(settings.DATA_DIR, moment)
-    return {} if count is None else {"slow_answers": count}
 
 
 def _version(is_asked: bool) -> None:
@@ -133,7 +125,7 @@ def schedule_process() -> None:
     settings = load_settings()
     configure(settings.LOG_LEVEL, "schedule")
     stop_with_parent()
-    schedule(settings, StopSignal(), _health(settings).waiting_since, partial(_figures, settings))
+    schedule(settings, StopSignal(), _health(settings).waiting_since)
 
 
 @app.command("_console", hidden=True)

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 
 import typer
 
 from ingest.doctor import Context, Database, Finding, State, examine
 from ingest.doctor.finding import Look
-from ingest.slow_answers import answers_of_day
 from models.cli import told
 from models.clock import now
 from models.engine import check_server, database_url, engine_for
@@ -52,8 +50,7 @@ def examined(settings: Settings, targets: Look, scripts: Look, *, as_json: bool)
     Takes: `targets` and `scripts`, which look at what is another room's.
     """
     with reached(settings) as database:
-        answers = partial(answers_of_day, settings.DATA_DIR)
-        found = examine(Context(settings, database, now, targets=targets, scripts=scripts, answers=answers))
+        found = examine(Context(settings, database, now, targets=targets, scripts=scripts))
     if as_json:
         told([{"name": each.name, **each._asdict()} for each in found])
     else:

@@ -45,6 +45,13 @@ class AnswersOfDay(msgspec.Struct, frozen=True):
     webhook_count: int
     webhook_slow_count: int
     webhook_timed_out_count: int
+    webhook_refused_count: int
+    """Webhooks that were answered 5xx: the spool was full, or the disk did not answer in time."""
+
+    @property
+    def webhook_late_count(self) -> int:
+        """Return how many webhooks Sentry may take for lost: late ones and refused ones; some may be both."""
+        return self.webhook_slow_count + self.webhook_refused_count
 
     @property
     def budget_left(self) -> int:
@@ -82,4 +89,5 @@ def answers_of_day(data_dir: Path, now: datetime) -> AnswersOfDay:
         webhook_count=sum(sum(each.by_status.values()) for each in webhooks),
         webhook_slow_count=sum(each.slow_count for each in webhooks),
         webhook_timed_out_count=sum(each.timed_out_count for each in webhooks),
+        webhook_refused_count=sum(each.by_status.get("5xx", 0) for each in webhooks),
     )

@@ -42,20 +42,11 @@ __all__ = [
 ]
 
 
-def schedule(
-    settings: Settings,
-    should_stop: Callable[[], bool],
-    waiting: Waiting,
-    figures: Callable[[datetime], Mapping[str, float]],
-) -> None:
-    """
-    Run the scheduler in this process until told to stop.
-
-    Takes: `waiting`, what is accepted and not loaded; `figures`, what receivers know of how the service fares.
-    """
+def schedule(settings: Settings, should_stop: Callable[[], bool], waiting: Waiting = nothing_waits) -> None:
+    """Run the scheduler in this process until told to stop; `waiting` says what is accepted and not loaded."""
     from reports.schedule import run  # noqa: PLC0415 - see above
 
-    run(settings, should_stop, waiting, figures)
+    run(settings, should_stop, waiting)
 
 
 def looked_at_targets(settings: Settings, connection: Connection, now: datetime) -> Sequence[tuple[str, str, str, str]]:

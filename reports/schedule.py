@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from models.answers import answers_of_day
 from models.clock import now
 from models.engine import engine_for
 from models.errors import ModelsError
@@ -25,7 +26,7 @@ from models.roles import cancel_overlong
 from models.schedule_state import ScheduleState, schedule_state
 from models.settings import Settings
 from reports import outbox, runs, sending, worker
-from reports.alerting import Alerting, Figures
+from reports.alerting import Alerting
 from reports.doors import doors
 from reports.halt import Halt, Halted
 from reports.patience import Patience, Waiting, nothing_waits
@@ -95,11 +96,6 @@ def done(turn: Turn, began_at: float, ended_at: float, *, is_failed: bool) -> No
         turn.due_at = max(began_at + turn.job.every_seconds, ended_at)
 
 
-def no_figures(_: datetime) -> dict[str, float]:
-    """Tell no more than the scheduler knows itself."""
-    return {}
-
-
 class Scheduler:
     """Runs jobs, each in a thread of its own while it is due, until told to stop; `tell` hears how each ended."""
 
@@ -166,10 +162,8 @@ class Work:
         halt: Halt,
         waiting: Waiting = nothing_waits,
         sender: Sender | None = None,
-        more_figures: Figures = no_figures,
     ) -> None:
         self._engine = engine
-        self._more_figures = more_figures
         self.sender = sender or Sender(engine, Targets(settings), doors(engine, settings))
         self._patience = Patience(waiting)
         self._settings = settings
@@ -274,7 +268,8 @@ class Work:
         found = {"loader_lag_seconds": max(0.0, (moment - oldest).total_seconds()) if oldest else 0.0}
         if self.state.last_fold_us:
             found["rollup_lag_seconds"] = max(0.0, (_us(moment) - self.state.last_fold_us) / 1e6)
-        return {**found, **self._more_figures(moment)}
+        found["slow_answers"] = answers_of_day(self._settings.DATA_DIR, moment).webhook_late_count
+        return found
 
     def messages(self) -> None:
         """Begin to send what is due."""
@@ -304,23 +299,13 @@ class Work:
             log.warning("how the scheduler fares cannot be told", why=str(error))
 
 
-def run(
-    settings: Settings,
-    should_stop: Callable[[], bool],
-    waiting: Waiting = nothing_waits,
-    more_figures: Figures = no_figures,
-) -> None:
-    """
-    Run the scheduler in this process until told to stop.
-
-    Takes: `more_figures`, what only receivers know of how the service fares, for alert rules.
-    """
+def run(settings: Settings, should_stop: Callable[[], bool], waiting: Waiting = nothing_waits) -> None:
+    """Run the scheduler in this process until told to stop."""
     engine = engine_for(settings.DATABASE_URL or "", application="errhouse schedule", pool_size=CONNECTIONS)
     halt = Halt(engine)
     # what is being sent is written down when the other jobs are ended: it has connections of its own
     own = engine_for(settings.DATABASE_URL or "", application="errhouse send", pool_size=sending.CONNECTIONS)
-    sender = Sender(own, Targets(settings), doors(own, settings))
-    work = Work(engine, settings, now, halt, waiting, sender, more_figures)
+    work = Work(engine, settings, now, halt, waiting, Sender(own, Targets(settings), doors(own, settings)))
     Scheduler(work.jobs(), halt, work.tell).run(should_stop)
     work.sender.stop(MESSAGES_STOP_SECONDS)
     own.dispose()

@@ -78,8 +78,8 @@ class Context:
     """
     What checks look at.
 
-    Takes: `targets` and `scripts`, as reports tells them; `answers`, how many answers of a day were too slow or
-    refused; `sync` and `tls`, how bytes are made durable and what certificates are checked against.
+    Takes: `targets` and `scripts`, as reports tells them; `sync` and `tls`, how bytes are made durable and what
+    certificates are checked against.
     """
 
     settings: Settings
@@ -87,7 +87,6 @@ class Context:
     clock: Callable[[], datetime]
     targets: Look = nothing
     scripts: Look = nothing
-    answers: Callable[[datetime], float | None] = lambda _: None
     sync: Callable[[int], None] = os.fdatasync
     tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
 
