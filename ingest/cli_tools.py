@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ingest.errors import IngestError
+from models.logs import configure
 from models.printed import JsonFlag, shown, told
 from models.settings import load_settings
 
@@ -52,6 +53,35 @@ def deliveries(
         typer.echo("No such request has come. `errhouse send-test` sends some; `errhouse doctor` looks for the cause.")
     if found.left_out and not as_json:
         typer.echo(f"{found.left_out} more requests came faster than are written down, and are counted in metrics.")
+
+
+def inspect(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8888,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every interface.")] = "127.0.0.1",
+    secret: Annotated[
+        list[str] | None, typer.Option(help="Client Secret to verify with, or env:NAME; may be given several times.")
+    ] = None,
+    max_body: Annotated[int, typer.Option(min=1024, help="Largest body in bytes.")] = 20 * 1024 * 1024,
+    as_json: JsonFlag = False,
+) -> None:
+    """Receive, show and verify whatever arrives, without database or spool; nothing of it is kept on disk."""
+    from ingest.inspector import MOST_KEPT, server, terminal  # noqa: PLC0415 - a command loads what it needs
+
+    configure("warning", "inspect")
+    given = [secret_of(each) or "" for each in secret or []]
+    if not given:
+        settings = load_settings()
+        given = [each.get_secret_value() for each in settings.WEBHOOK_SECRETS]
+    if not all(given):
+        raise IngestError("A secret is empty, so anyone could sign; give it a value.")
+    if not as_json:
+        shown_host = f"[{host}]" if ":" in host else host
+        typer.echo(f"Send to http://{shown_host}:{port}/hooks/sentry, or with a DSN http://{'0' * 32}@HOST:{port}/1")
+        typer.echo(f"The last {MOST_KEPT} requests are at http://{shown_host}:{port}/ too. Ctrl-C ends it.")
+        if not given:
+            typer.echo("Signatures are not checked; name the Client Secret with --secret.")
+    tell = terminal.told_as_json if as_json else terminal.show
+    server.run(host, port, [each.encode() for each in given], max_body, tell)
 
 
 def secret_of(told: str | None) -> str | None:

@@ -70,7 +70,7 @@ class Receiver:
         begun = perf_counter()
         is_sdk = door is Door.ENVELOPE or door is Door.STORE
         method: str = scope["method"]
-        headers = _headers(scope)
+        headers = headers_of(scope)
         seen = Seen()
         if method == "POST":
             answered = await self._answered(door, argument, scope, headers, receive, seen)
@@ -225,7 +225,7 @@ class Receiver:
             await self.writer.append(_encode(payload))
 
 
-def _headers(scope: Scope) -> dict[str, str]:
+def headers_of(scope: Scope) -> dict[str, str]:
     """Give headers by lower-case name; one that was sent twice is its values joined, as HTTP has it."""
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
