@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_what_was_refused_says_why_and_holds_no_key_signature_or_body(tmp_path: 
 
 def test_a_hostile_sender_writes_one_line_of_text_whatever_it_sends(tmp_path: Path) -> None:
     with receiving(tmp_path) as running:
-        headers = {"user-agent": b"A" * 500, "sentry-hook-resource": HOSTILE.encode() + b"x" * 500}
+        headers: Any = {"user-agent": b"A" * 500, "sentry-hook-resource": HOSTILE.encode() + b"x" * 500}
         running.client.post("/hooks/%3Cscript%3E%07%1B%5B2J", content="{}", headers=headers)
         running.client.post("/hooks/sentry", content="{}", headers=headers)
         found = written(tmp_path, 2).requests
