@@ -57,6 +57,8 @@ def tls(context: Context) -> Finding:
             f"{url} is not https: keys and events cross the network for all to read.",
             "Put errhouse behind TLS, and set ERRHOUSE_PUBLIC_URL to its https address.",
         )
+    if context.settings.PUBLIC_URL is None:
+        raise Skip("The name that senders ask for is not known; set ERRHOUSE_PUBLIC_URL.")
     checking = context.tls()
     try:
         with (
