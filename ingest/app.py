@@ -19,6 +19,8 @@ from ingest.receive import Receive, Receiver, Scope, Send
 from ingest.routes import doorway
 from ingest.spool.writer import SpoolWriter
 from models.access import AccessFile, webhook_secrets
+from models.answers import answers_of_day
+from models.clock import now
 from models.schedule_state import oldest_message_seconds, rollup_lag_seconds, schedule_state
 from models.settings import Settings
 
@@ -124,6 +126,8 @@ def create_app(settings: Settings, spool: Path, run_dir: Path) -> App:
         metrics.OUTBOX_WAITING.set(told.messages_waiting if told else 0)
         metrics.OUTBOX_OLDEST_SECONDS.set(oldest_message_seconds(told, time_ns() // 1000))
         metrics.DELIVERY_FAILURES.set(told.delivery_failures if told else 0)
+        day = answers_of_day(settings.DATA_DIR, now())
+        metrics.WEBHOOK_TIMEOUTS.set(day.webhook_timed_out_count)
         return Response(metrics.text_of_all(), media_type="text/plain; version=0.0.4")
 
     return app

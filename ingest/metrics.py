@@ -21,6 +21,11 @@ ANSWER_SECONDS = Histogram(
 SLOW_ANSWERS = Counter(
     "errhouse_slow_answers", "Answers that took 0.9 s or longer; Sentry gives up after 1 s.", ["door"]
 )
+WEBHOOK_TIMEOUTS = Gauge(
+    "errhouse_webhook_timeouts",
+    "Webhooks answered after more than 1 s within 24 hours, also before a restart; at 1,000 Sentry stops sending.",
+    multiprocess_mode="mostrecent",
+)
 PAYLOADS = Counter("errhouse_payloads_read", "Payloads the loader has read from spools.")
 EVENTS = Counter("errhouse_events", "Events the loader met, by outcome: loaded, duplicate or refused.", ["outcome"])
 ISSUE_CHANGES = Counter("errhouse_issue_changes", "Changes of issues the loader was told, new or met again.")
