@@ -26,7 +26,7 @@ BAD = [
     ("PUBLIC_URL", "errhouse.example.com"),
     ("PUBLIC_URL", "ftp://errhouse.example.com"),
     ("TLS_CERT_FILE", " "),
-    ("TLS_KEY_FILE", "/tmp/key.pem"),
+    ("TLS_KEY_FILE", "/etc/errhouse/key.pem"),
     ("CONSOLE_USER_HEADER", "two words"),
     ("CONSOLE_HEADER_ROLE", "root"),
     ("MAX_BODY_BYTES", "20MiB"),
