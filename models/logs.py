@@ -25,9 +25,20 @@ def _escaped(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> Mu
     return entry
 
 
+class _StandardError:
+    """Standard error as it is at the moment; loggers live longer than what it was when they were made."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def configure(level: str, role: str) -> None:
     """Set logging up for one process; `role` is in every line."""
     is_person = sys.stderr.isatty()
+    stream: Any = _StandardError()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -38,8 +49,8 @@ def configure(level: str, role: str) -> None:
             structlog.dev.ConsoleRenderer() if is_person else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(role=role)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s", force=True)
+    logging.basicConfig(level=logging.WARNING, stream=stream, format="%(name)s: %(message)s", force=True)

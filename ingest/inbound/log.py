@@ -26,6 +26,7 @@ HELD_BYTES = 16 * 1024 * 1024  # of bodies that wait for their checksum; past it
 WAITING_ANSWERS = 200_000  # if the disk stands still: more are not counted
 WRITE_SECONDS = 0.5
 HOURS_SECONDS = 5.0
+AGED_SECONDS = 15 * 86_400  # a file that was begun before is moved, one that ended before is removed: 30 days in all
 
 log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
@@ -198,6 +199,16 @@ class InboundLog:
         finally:
             os.close(handle)
 
+    def _forget(self) -> None:
+        """Let no line, which tells the address of a sender, stay for more than twice AGED_SECONDS."""
+        aged, older = self._clock() - AGED_SECONDS, self._folder / f"{self._receiver}{OLDER_FILE}"
+        with suppress(FileNotFoundError):
+            if older.stat().st_mtime < aged:
+                older.unlink()
+        with suppress(FileNotFoundError, msgspec.MsgspecError), self._path.open("rb") as lines:
+            if msgspec.json.decode(lines.readline(), type=Inbound).at_us < aged * 1e6:
+                self._path.replace(older)
+
     def _count(self) -> None:
         while True:
             try:
@@ -214,6 +225,7 @@ class InboundLog:
             found.timed_out_count += seconds >= TIMED_OUT_SECONDS
 
     def _tell_hours(self) -> None:
+        self._forget()
         first = int(self._clock()) // HOUR_SECONDS - KEPT_HOURS
         self._hours = {which: each for which, each in self._hours.items() if which[0] > first}
         self._folder.mkdir(mode=0o700, exist_ok=True)

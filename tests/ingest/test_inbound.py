@@ -164,3 +164,21 @@ def test_an_answer_waits_for_no_disk_and_pays_next_to_nothing(tmp_path: Path) ->
     log.close()
     assert cost < 50e-6, "a few microseconds, and room for a busy machine"
     assert recent(tmp_path, ALL, 10).requests == []
+
+
+def test_no_line_stays_for_more_than_thirty_days(tmp_path: Path) -> None:
+    now = time.time()
+    log = InboundLog(tmp_path, "0", lambda: now)
+    noted(log, 1)
+    log._write()
+    assert len(recent(tmp_path, ALL, 10).requests) == 1
+    for days in (14, 16):
+        now = time.time() + days * 86_400
+        log._tell_hours()
+        assert len(recent(tmp_path, ALL, 10).requests) == 1
+    assert (tmp_path / "deliveries" / "0.1.ndjson").exists()
+    noted(log, 1)
+    log._write()
+    log._tell_hours()
+    found = recent(tmp_path, ALL, 10).requests
+    assert [round(one.at_us / 1e6 - now) for one in found] == [0]
