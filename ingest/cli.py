@@ -183,7 +183,7 @@ def drain(as_json: JsonFlag = False) -> None:
 @app.command("load")
 def load_files(
     files: Annotated[list[Path], typer.Argument(help="NDJSON or JSON, plain, .gz or .zst; `-` reads standard input.")],
-    project: Annotated[int | None, typer.Option(help="Project of events that do not name one.")] = None,
+    project: Annotated[int | None, typer.Option(help="Project of all these events, whatever they name.")] = None,
     form: Annotated[str | None, typer.Option(help="Form of the payloads; told from their shape if not given.")] = None,
     again: Annotated[bool, typer.Option(help="Start at the beginning of files that were loaded before.")] = False,
     as_json: JsonFlag = False,
