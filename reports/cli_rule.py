@@ -12,13 +12,15 @@ from sqlalchemy import Connection, Engine
 from models.cli import JsonFlag, migrated, shown, told
 from models.engine import database_url, engine_for
 from models.settings import Settings, load_settings
-from reports import alert_message, alert_query, outbox, rule_trial, rules_kept, schedules
+from reports import schedules
+from reports.alerts import alert_message, alert_query, rule_trial, rules_kept
+from reports.alerts.matching import is_project
+from reports.alerts.rule import Finding, Rule
+from reports.alerts.rule_written import check, length, parameters, seconds, tags
+from reports.delivery import outbox
+from reports.delivery.targets_kept import Targets
 from reports.errors import BadRule, BadTarget
-from reports.matching import is_project
-from reports.rule import Finding, Rule
-from reports.rule_written import check, length, parameters, seconds, tags
 from reports.rules import RULES, kind_of
-from reports.targets_kept import Targets
 
 SHOWN = 20
 

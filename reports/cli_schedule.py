@@ -16,10 +16,10 @@ from models.logs import configure
 from models.settings import load_settings
 from reports import cron, runs, schedules, worker
 from reports.cron import Schedule
+from reports.delivery.targets_kept import Targets
 from reports.errors import BadSchedule
 from reports.period import parsed
 from reports.schedule_written import check, duration, parameters
-from reports.targets_kept import Targets
 
 MOST_MISSED = 1000
 MOST_UPCOMING = 1000

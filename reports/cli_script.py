@@ -15,12 +15,12 @@ from models.cli import JsonFlag, migrated, shown, told
 from models.clock import now
 from models.engine import database_url, engine_for
 from models.settings import Settings, load_settings
-from reports import script_folder, script_runs
+from reports.automation import script_folder, script_runs
+from reports.automation.script_options import CPU_SECONDS, LONGEST_SECONDS, SECONDS, Asked, arguments
+from reports.automation.scripts import Runner
+from reports.delivery.message import AboutEvent, AboutIssue, Fact, Message
+from reports.delivery.targets_kept import Kept, Targets
 from reports.errors import ReportsError
-from reports.message import AboutEvent, AboutIssue, Fact, Message
-from reports.script_options import CPU_SECONDS, LONGEST_SECONDS, SECONDS, Asked, arguments
-from reports.scripts import Runner
-from reports.targets_kept import Kept, Targets
 
 # One event as analysts see it, as JSON.
 EVENT = text("select to_jsonb(e) from analytics.events e where event_id = :event_id limit 1")

@@ -16,16 +16,16 @@ from models.engine import database_url, engine_for
 from models.sealed import add_key, keep_newest, seal
 from models.settings import Settings, load_settings
 from models.target import MOST_PER_MINUTE
-from reports import outbox, target_shown, targets_kept
+from reports.automation.scripts import pinned
 from reports.channels import CHANNELS, channel_of, check, check_options
-from reports.doors import doors
+from reports.delivery import outbox, target_shown, targets_kept
+from reports.delivery.doors import doors
+from reports.delivery.masking import masked_error, masked_sent
+from reports.delivery.message import AboutReport, Artifact, Message
+from reports.delivery.targets import Target
+from reports.delivery.targets_file import check_name
+from reports.delivery.targets_kept import Kept, Targets, is_reference
 from reports.errors import BadTarget, DeliveryError
-from reports.masking import masked_error, masked_sent
-from reports.message import AboutReport, Artifact, Message
-from reports.scripts import pinned
-from reports.targets import Target
-from reports.targets_file import check_name
-from reports.targets_kept import Kept, Targets, is_reference
 
 ADD_EPILOG = "Options of channels: " + " ".join(
     f"{each.NAME}: " + ", ".join(f"{option.name}{'*' if option.is_required else ''}" for option in each.OPTIONS) + "."

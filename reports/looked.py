@@ -9,10 +9,11 @@ from sqlalchemy import Connection
 
 from models.errors import ModelsError
 from models.settings import Settings
-from reports import script_folder, target_shown
+from reports.automation import script_folder
 from reports.channels import channel_of
+from reports.delivery import target_shown
+from reports.delivery.targets_kept import Kept, Targets
 from reports.errors import ReportsError
-from reports.targets_kept import Kept, Targets
 
 OK, WARNING, WRONG = "ok", "warning", "wrong"
 SCRIPT = "script"

@@ -14,11 +14,12 @@ from uuid import UUID
 
 from models.clock import now
 from models.engine import engine_for
-from reports import outbox, runs, schedules
+from reports import runs, schedules
 from reports.cron import period, told
+from reports.delivery import outbox
+from reports.delivery.message import Artifact, Message
+from reports.delivery.report_message import report_message
 from reports.errors import LostClaim, ReportsError
-from reports.message import Artifact, Message
-from reports.report_message import report_message
 
 if TYPE_CHECKING:
     from reports.period import Period

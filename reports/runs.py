@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Engine
 
 from reports import schedules
 from reports.cron import Due, Schedule, due, period
+from reports.delivery.message import Artifact
 from reports.errors import ReportsError
-from reports.message import Artifact
 from reports.patience import Patience
 from reports.runs_sql import (
     AGAIN,

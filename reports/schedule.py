@@ -25,13 +25,14 @@ from models.maintain import Step, maintain, urgent, why
 from models.roles import cancel_overlong
 from models.schedule_state import ScheduleState, schedule_state
 from models.settings import Settings
-from reports import outbox, runs, sending, worker
-from reports.alerting import Alerting
-from reports.doors import doors
+from reports import runs, worker
+from reports.alerts.alerting import Alerting
+from reports.delivery import outbox, sending
+from reports.delivery.doors import doors
+from reports.delivery.sending import Sender
+from reports.delivery.targets_kept import Targets
 from reports.halt import Halt, Halted
 from reports.patience import Patience, Waiting, nothing_waits
-from reports.sending import Sender
-from reports.targets_kept import Targets
 
 TICK_SECONDS = 0.1
 HEARTBEAT_SECONDS = 1.0

@@ -6,8 +6,8 @@ from datetime import timedelta
 from reports import channels, cron
 from reports.built_in.asked import asked
 from reports.cron import Schedule
+from reports.delivery.targets import written
 from reports.errors import BadSchedule
-from reports.targets import written
 from reports.workshop import format_names, report_names
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)

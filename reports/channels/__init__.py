@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from reports.channels import apprise, email, file, github, gitlab, jira, review, script, slack, teams, webhook
+from reports.delivery.message import Message
+from reports.delivery.outgoing import Outgoing, Sent
+from reports.delivery.targets import Option, Target
 from reports.errors import BadTarget
-from reports.message import Message
-from reports.outgoing import Outgoing, Sent
-from reports.targets import Option, Target
 
 
 class Channel(Protocol):

@@ -1,10 +1,10 @@
 """
 Tells any service that Apprise knows, by an address such as discord://id/token (github.com/caronc/apprise, 2.3).
 
-Apprise speaks to the service in a process of its own (reports/apprise_apart.py): 20 seconds, 512 MiB, no secret in its
-arguments or environment, and no way to an address that the target may not have. Text goes as plain text, in which no
-name, link or tag of a chat is left working; titles are cut at 250 characters, bodies at 4,000, and Apprise cuts to what
-the service takes. Permanent are addresses it does not understand, and 4xx but 408, 409, 423, 425, 429.
+Apprise speaks to the service in a process of its own (reports/delivery/apprise_apart.py): 20 seconds, 512 MiB, no
+secret in its arguments or environment, and no way to an address that the target may not have. Text goes as plain text,
+in which no name, link or tag of a chat is left working; titles are cut at 250 characters, bodies at 4,000, and Apprise
+cuts to what the service takes. Permanent are addresses it does not understand, and 4xx but 408, 409, 423, 425, 429.
 """
 
 import os
@@ -19,12 +19,12 @@ from pathlib import Path
 import msgspec
 
 import reports
-from reports.apprise_apart import SECONDS, Came, Told
+from reports.delivery.apprise_apart import SECONDS, Came, Told
+from reports.delivery.message import Message
+from reports.delivery.outgoing import Answer, Outgoing, Sent, accepted
+from reports.delivery.plain import plain, plain_line
+from reports.delivery.targets import Option, Target
 from reports.errors import DeliveryError
-from reports.message import Message
-from reports.outgoing import Answer, Outgoing, Sent, accepted
-from reports.plain import plain, plain_line
-from reports.targets import Option, Target
 
 NAME: str = "apprise"
 SENTENCE: str = "Tells any other service, by an address as Apprise writes it."
@@ -37,7 +37,7 @@ LONGEST_FACT = 300
 KINDS = {"fatal": "failure", "error": "failure", "warning": "warning"}
 PROGRAM = (
     sys.executable, "-I", "-c",
-    "import sys; sys.path.insert(0, sys.argv[1]); from reports.apprise_apart import main; main()",
+    "import sys; sys.path.insert(0, sys.argv[1]); from reports.delivery.apprise_apart import main; main()",
     str(Path(reports.__file__).parent.parent),
 )  # fmt: skip
 

@@ -19,11 +19,11 @@ from email.utils import format_datetime
 from html import escape
 from urllib.parse import SplitResult, urlsplit
 
+from reports.delivery.http_client import tls_context
+from reports.delivery.message import Message
+from reports.delivery.outgoing import Outgoing, Sent
+from reports.delivery.targets import Option, Target
 from reports.errors import DeliveryError
-from reports.http_client import tls_context
-from reports.message import Message
-from reports.outgoing import Outgoing, Sent
-from reports.targets import Option, Target
 
 NAME: str = "email"
 SENTENCE: str = "Sends mail."

@@ -12,10 +12,10 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from reports.delivery.message import Artifact, Message
+from reports.delivery.outgoing import Outgoing, Sent
+from reports.delivery.targets import Option, Target
 from reports.errors import DeliveryError
-from reports.message import Artifact, Message
-from reports.outgoing import Outgoing, Sent
-from reports.targets import Option, Target
 
 NAME: str = "file"
 SENTENCE: str = "Writes the files of reports to a folder of this machine."

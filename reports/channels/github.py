@@ -11,13 +11,13 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from reports.delivery.message import Message
+from reports.delivery.outgoing import Outgoing, Sent
+from reports.delivery.targets import Option, Target
+from reports.delivery.ticket_calls import Api, github_headers, labels, repository, web_address
+from reports.delivery.ticket_text import comment_mark, ends_with, markdown, title
+from reports.delivery.ticketing import Ticket, sent
 from reports.errors import DeliveryError
-from reports.message import Message
-from reports.outgoing import Outgoing, Sent
-from reports.targets import Option, Target
-from reports.ticket_calls import Api, github_headers, labels, repository, web_address
-from reports.ticket_text import comment_mark, ends_with, markdown, title
-from reports.ticketing import Ticket, sent
 
 NAME: str = "github"
 SENTENCE: str = "Opens a GitHub issue, once for each issue, and comments on it."
@@ -54,7 +54,7 @@ def send(target: Target, message: Message, out: Outgoing) -> Sent:
 
 
 class _GitHub:
-    """A repository's issues; see reports.ticketing.Tracker."""
+    """A repository's issues; see reports.delivery.ticketing.Tracker."""
 
     def __init__(self, target: Target, out: Outgoing) -> None:
         self._api = Api(out.http(target), "GitHub", github_headers(target), out.now(), CURES)

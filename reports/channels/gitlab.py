@@ -10,13 +10,13 @@ a slash are commands to it, which none of ours does.
 from typing import Any
 from urllib.parse import urlencode
 
+from reports.delivery.message import Message
+from reports.delivery.outgoing import Outgoing, Sent
+from reports.delivery.targets import Option, Target
+from reports.delivery.ticket_calls import Api, gitlab_headers, labels, project, web_address
+from reports.delivery.ticket_text import comment_mark, ends_with, markdown, title
+from reports.delivery.ticketing import Ticket, sent
 from reports.errors import DeliveryError
-from reports.message import Message
-from reports.outgoing import Outgoing, Sent
-from reports.targets import Option, Target
-from reports.ticket_calls import Api, gitlab_headers, labels, project, web_address
-from reports.ticket_text import comment_mark, ends_with, markdown, title
-from reports.ticketing import Ticket, sent
 
 NAME: str = "gitlab"
 SENTENCE: str = "Opens a GitLab issue, once for each issue, and comments on it."
@@ -48,7 +48,7 @@ def send(target: Target, message: Message, out: Outgoing) -> Sent:
 
 
 class _GitLab:
-    """A project's issues; see reports.ticketing.Tracker."""
+    """A project's issues; see reports.delivery.ticketing.Tracker."""
 
     def __init__(self, target: Target, out: Outgoing) -> None:
         self._api = Api(out.http(target), "GitLab", gitlab_headers(target), out.now(), CURES)

@@ -12,14 +12,14 @@ from base64 import b64encode
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from reports.delivery.guard import check_header, check_url
+from reports.delivery.message import Message
+from reports.delivery.outgoing import Outgoing, Sent
+from reports.delivery.targets import Option, Target
+from reports.delivery.ticket_calls import Api, labels
+from reports.delivery.ticket_text import document, document_mark, markup, title
+from reports.delivery.ticketing import Ticket, sent
 from reports.errors import DeliveryError
-from reports.guard import check_header, check_url
-from reports.message import Message
-from reports.outgoing import Outgoing, Sent
-from reports.targets import Option, Target
-from reports.ticket_calls import Api, labels
-from reports.ticket_text import document, document_mark, markup, title
-from reports.ticketing import Ticket, sent
 
 NAME: str = "jira"
 SENTENCE: str = "Opens a Jira issue, once for each issue, and comments on it."
@@ -64,7 +64,7 @@ def send(target: Target, message: Message, out: Outgoing) -> Sent:
 
 
 class _Jira:
-    """A project's issues; see reports.ticketing.Tracker."""
+    """A project's issues; see reports.delivery.ticketing.Tracker."""
 
     def __init__(self, target: Target, out: Outgoing) -> None:
         self._api = Api(out.http(target), "Jira", _headers(target), out.now(), CURES)

@@ -13,12 +13,11 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from reports import failpoints
-from reports.errors import DeliveryError
-from reports.message import Message
-from reports.outgoing import Outgoing, Sent
-from reports.release_commit import commit_of
-from reports.targets import Option, Target
-from reports.ticket_calls import (
+from reports.delivery.message import Message
+from reports.delivery.outgoing import Outgoing, Sent
+from reports.delivery.release_commit import commit_of
+from reports.delivery.targets import Option, Target
+from reports.delivery.ticket_calls import (
     Api,
     github_headers,
     gitlab_headers,
@@ -27,7 +26,8 @@ from reports.ticket_calls import (
     repository,
     web_address,
 )
-from reports.ticket_text import comment_mark, ends_with, mark, markdown
+from reports.delivery.ticket_text import comment_mark, ends_with, mark, markdown
+from reports.errors import DeliveryError
 
 NAME: str = "review"
 SENTENCE: str = "Comments on the pull or merge request whose commit a new or regressed issue came with."

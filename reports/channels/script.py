@@ -5,10 +5,10 @@ It is run once at most: an exit code other than 0, a limit that was met and a re
 may run being busy is not.
 """
 
-from reports import script_options
-from reports.message import Message
-from reports.outgoing import Outgoing, Sent
-from reports.targets import Option, Target
+from reports.automation import script_options
+from reports.delivery.message import Message
+from reports.delivery.outgoing import Outgoing, Sent
+from reports.delivery.targets import Option, Target
 
 NAME: str = "script"
 SENTENCE: str = "Runs a script of the operator's folder, with the message as JSON on its standard input."

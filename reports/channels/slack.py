@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
+from reports.delivery.guard import check_header, check_url
+from reports.delivery.message import Artifact, Message
+from reports.delivery.outgoing import Answer, Outgoing, Sent, accepted
+from reports.delivery.targets import Option, Target
 from reports.errors import DeliveryError
-from reports.guard import check_header, check_url
-from reports.message import Artifact, Message
-from reports.outgoing import Answer, Outgoing, Sent, accepted
-from reports.targets import Option, Target
 
 NAME: str = "slack"
 SENTENCE: str = "Tells a Slack conversation."

@@ -12,11 +12,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from reports.guard import check_url
-from reports.message import Message
-from reports.outgoing import Outgoing, Sent, accepted
-from reports.plain import BREAK, plain
-from reports.targets import Option, Target
+from reports.delivery.guard import check_url
+from reports.delivery.message import Message
+from reports.delivery.outgoing import Outgoing, Sent, accepted
+from reports.delivery.plain import BREAK, plain
+from reports.delivery.targets import Option, Target
 
 NAME: str = "teams"
 SENTENCE: str = "Tells a Microsoft Teams channel or chat."

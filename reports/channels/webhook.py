@@ -17,12 +17,12 @@ from typing import Any
 
 import msgspec
 
+from reports.delivery.guard import check_header, check_url
+from reports.delivery.message import Artifact, Message
+from reports.delivery.outgoing import Answer, Outgoing, Sent, accepted
+from reports.delivery.targets import Option, Target
+from reports.delivery.template import Template, filled, template, values
 from reports.errors import BadTarget, DeliveryError
-from reports.guard import check_header, check_url
-from reports.message import Artifact, Message
-from reports.outgoing import Answer, Outgoing, Sent, accepted
-from reports.targets import Option, Target
-from reports.template import Template, filled, template, values
 
 NAME: str = "webhook"
 SENTENCE: str = "Sends a signed request (Standard Webhooks), or JSON of your own."

@@ -1,15 +1,16 @@
 """
 Kinds of alert rules: each is a module of this folder, and pure. It is given what it needs, and says what it found.
 
-What is needed is gathered by `reports.alert_feed` and `reports.alert_asked`; what is found is told, or not, by
-`reports.alerting`. Kinds with `EVERY_SECONDS` are asked by the clock, the others when something was loaded.
+What is needed is gathered by `reports.alerts.alert_feed` and `reports.alerts.alert_asked`; what is found is told, or
+not, by `reports.alerts.alerting`. Kinds with `EVERY_SECONDS` are asked by the clock, the others when something was
+loaded.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from reports.alerts.rule import Finding, Given, Needs, Parameter
 from reports.errors import BadRule
-from reports.rule import Finding, Given, Needs, Parameter
 from reports.rules import freshness, level, new_issue, regression, silence, slow_answers, spike, sql, threshold
 
 
@@ -22,7 +23,7 @@ class RuleKind(Protocol):
     PARAMETERS: tuple[Parameter, ...]
     NEEDS: Needs
     MATCHES: tuple[str, ...]
-    """What it can be limited by, of reports.matching.CONDITIONS."""
+    """What it can be limited by, of reports.alerts.matching.CONDITIONS."""
     EVERY_SECONDS: int
     """How often it is asked, unless the rule says otherwise; 0: whenever something was loaded."""
 

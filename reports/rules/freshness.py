@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from reports.alerts.rule import Finding, Given, Needs, Parameter
+from reports.delivery.message import Fact
 from reports.errors import BadRule
-from reports.message import Fact
-from reports.rule import Finding, Given, Needs, Parameter
 
 NAME: str = "freshness"
 SENTENCE: str = "Events that wait to be loaded, or rollups that are behind, for longer than a time."

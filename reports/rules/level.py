@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from reports.alerts.rule import LEVEL_WORDS, LEVELS, Finding, Given, Needs, Parameter, Sighting
 from reports.errors import BadRule
-from reports.rule import LEVEL_WORDS, LEVELS, Finding, Given, Needs, Parameter, Sighting
 
 NAME: str = "level"
 SENTENCE: str = "An event at or above a level."

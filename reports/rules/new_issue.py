@@ -8,7 +8,7 @@ Sentry says that it was created, and no event of it came here.
 from collections.abc import Mapping
 from typing import Any
 
-from reports.rule import LEVEL_WORDS, Finding, Given, Needs, Parameter
+from reports.alerts.rule import LEVEL_WORDS, Finding, Given, Needs, Parameter
 
 NAME: str = "new_issue"
 SENTENCE: str = "An issue that was never seen before."

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from reports.alerts.rule import LEVEL_WORDS, Finding, Given, Needs, Parameter, Sighting
 from reports.errors import BadRule
-from reports.rule import LEVEL_WORDS, Finding, Given, Needs, Parameter, Sighting
 
 NAME: str = "regression"
 SENTENCE: str = "An issue that came back after it was resolved, or silent for long."

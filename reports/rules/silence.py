@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from statistics import fmean, variance
 from typing import Any
 
+from reports.alerts.rule import Finding, Given, Needs, Parameter, Silence
+from reports.delivery.message import Fact
 from reports.errors import BadRule
-from reports.message import Fact
-from reports.rule import Finding, Given, Needs, Parameter, Silence
 
 NAME: str = "silence"
 SENTENCE: str = "A project that usually sends and has stopped."

@@ -7,9 +7,9 @@ Counted are answers after 0.9 s or later, and refusals with 503; Sentry gives up
 from collections.abc import Mapping
 from typing import Any
 
+from reports.alerts.rule import Finding, Given, Needs, Parameter
+from reports.delivery.message import Fact
 from reports.errors import BadRule
-from reports.message import Fact
-from reports.rule import Finding, Given, Needs, Parameter
 
 NAME: str = "slow_answers"
 SENTENCE: str = "Webhooks that are answered late or refused, near to Sentry's limit of 1,000 timeouts a day."

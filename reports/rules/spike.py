@@ -9,8 +9,8 @@ median. The hour that is not over counts as far as it is, so a spike is found wi
 from collections.abc import Mapping
 from typing import Any
 
-from reports.message import Fact
-from reports.rule import Finding, Given, Hours, Needs, Parameter
+from reports.alerts.rule import Finding, Given, Hours, Needs, Parameter
+from reports.delivery.message import Fact
 
 NAME: str = "spike"
 SENTENCE: str = "A project with far more events than it has at that hour of the week."

@@ -8,9 +8,9 @@ row is about, and is told again once it was gone; `title` and `text` say it; eve
 from collections.abc import Mapping
 from typing import Any
 
+from reports.alerts.rule import Finding, Given, Needs, Parameter
+from reports.delivery.message import Fact
 from reports.errors import BadRule
-from reports.message import Fact
-from reports.rule import Finding, Given, Needs, Parameter
 
 NAME: str = "sql"
 SENTENCE: str = "Whatever a query over schema analytics finds; each row is told."

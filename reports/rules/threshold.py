@@ -9,8 +9,8 @@ at most (`against` days); it asks for `count` events as well, so that two instea
 from collections.abc import Mapping
 from typing import Any
 
+from reports.alerts.rule import LEVEL_WORDS, Counted, Finding, Given, Needs, Parameter
 from reports.errors import BadRule
-from reports.rule import LEVEL_WORDS, Counted, Finding, Given, Needs, Parameter
 
 NAME: str = "threshold"
 SENTENCE: str = "More events within a window than a number, or several times as many as before."

@@ -48,9 +48,9 @@ from models.partitions import Partitions
 from models.projects import added
 from models.settings import MIB, Settings
 from models.target import MOST_PER_MINUTE
+from reports.delivery.targets import Target
+from reports.delivery.targets_kept import Targets
 from reports.looked import scripts, targets
-from reports.targets import Target
-from reports.targets_kept import Targets
 from tests.support import postgres
 from tests.support.builders import event
 from tests.support.loading import Clock, sdk, told

@@ -7,8 +7,8 @@ from sqlalchemy import text
 
 from ingest.erase import erase
 from models.engine import engine_for
-from reports import outbox
-from reports.message import Fact, Message, found
+from reports.delivery import outbox
+from reports.delivery.message import Fact, Message, found
 from tests.support import warehouse
 from tests.support.loading import NOON, settings
 

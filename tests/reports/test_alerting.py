@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reports.rule import Rule
+from reports.alerts.rule import Rule
 from tests.support import warehouse
 from tests.support.alerts import PUBLIC_URL, House, alerts, titled
 from tests.support.builders import event

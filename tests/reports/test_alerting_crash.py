@@ -18,7 +18,7 @@ EVALUATE = """
 import sys
 from models.clock import now
 from models.engine import engine_for
-from reports.alerting import Alerting
+from reports.alerts.alerting import Alerting
 engine = engine_for(sys.argv[1])
 Alerting(engine, "https://errhouse.example", lambda _, names: dict.fromkeys(names, 20), lambda _: {}).loaded()
 """

@@ -10,10 +10,10 @@ import psutil
 import pytest
 
 from reports.channels import apprise
+from reports.delivery.message import Message
+from reports.delivery.plain import plain, plain_line
+from reports.delivery.targets import Target
 from reports.errors import DeliveryError
-from reports.message import Message
-from reports.plain import plain, plain_line
-from reports.targets import Target
 from tests.support.contracts import MESSAGE
 from tests.support.vendor import redirecting, vendor
 
@@ -99,7 +99,7 @@ def test_what_apprise_understands_is_taken_and_nothing_is_reached(url: str) -> N
 )  # fmt: skip
 def test_the_process_refuses_itself_what_a_service_has_no_need_of(what: str, sentence: str) -> None:
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from reports.apprise_apart import _hook; why = []\n"
+        "import sys; sys.path.insert(0, sys.argv[1]); from reports.delivery.apprise_apart import _hook; why = []\n"
         f"sys.addaudithook(_hook(False, why))\ntry:\n    exec({what!r})\nexcept OSError: pass\nprint(why)"
     )
     root = Path(apprise.__file__).parents[2]

@@ -16,11 +16,11 @@ import pytest
 
 from reports import channels
 from reports.channels import CHANNELS, channel_of
+from reports.delivery.masking import masked_error
+from reports.delivery.message import Message
+from reports.delivery.outgoing import Sent
+from reports.delivery.targets import Target
 from reports.errors import DeliveryError
-from reports.masking import masked_error
-from reports.message import Message
-from reports.outgoing import Sent
-from reports.targets import Target
 from tests.support.contracts import CONTRACTS, LOCAL, OUTCOMES, Contract, asked, serving, with_port
 from tests.support.vendor import Answerer, answering
 
@@ -31,7 +31,7 @@ NETWORKED = [each.NAME for each in CHANNELS if each.NAME not in LOCAL]
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reports.http_client.TOTAL_SECONDS", 1.5)
+    monkeypatch.setattr("reports.delivery.http_client.TOTAL_SECONDS", 1.5)
 
 
 def target_of(channel: str, contract: Contract, port: int) -> Target:

@@ -7,9 +7,9 @@ import pytest
 
 import reports.channels
 from reports.channels import CHANNELS, channel_of, file
+from reports.delivery.message import AboutReport, Artifact, Message
+from reports.delivery.targets import Target
 from reports.errors import BadTarget, DeliveryError
-from reports.message import AboutReport, Artifact, Message
-from reports.targets import Target
 
 NOTHING: Any = None
 HTML = Artifact("html", "html", "text/html", b"<p>1</p>")

@@ -15,8 +15,8 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from reports import channels
 from reports.channels import email
+from reports.delivery.targets import Target
 from reports.errors import DeliveryError
-from reports.targets import Target
 from tests.support.contracts import MESSAGE
 from tests.support.doors import doors
 from tests.support.mail import mail_server

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from reports.delivery.guard import check_addresses, check_header, check_host, check_url
+from reports.delivery.http_client import Client
+from reports.delivery.targets import Target
 from reports.errors import DeliveryError
-from reports.guard import check_addresses, check_header, check_host, check_url
-from reports.http_client import Client
-from reports.targets import Target
 from tests.support.vendor import Vendor, vendor
 
 ANY = "0.0.0.0"  # noqa: S104 - never bound to

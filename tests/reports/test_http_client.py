@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from reports.delivery.http_client import Client, dialled
+from reports.delivery.targets import Target
 from reports.errors import DeliveryError
-from reports.http_client import Client, dialled
-from reports.targets import Target
 from tests.support import vendor as vendors
 from tests.support.vendor import Answerer, Authority, answering, redirecting, vendor
 from tests.support.wait import until
@@ -206,7 +206,7 @@ def test_mail_is_vetted_as_http_is() -> None:
 
 
 def test_a_connection_for_mail_ends_in_time_whatever_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reports.http_client.MAIL_SECONDS", 0.5)
+    monkeypatch.setattr("reports.delivery.http_client.MAIL_SECONDS", 0.5)
     with vendor(vendors.slow_body) as server:
         with Client().connect(PRIVATE, "127.0.0.1", server.port) as connected:
             connected.sendall(b"GET / HTTP/1.1\r\n\r\n")

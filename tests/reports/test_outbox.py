@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Engine
 
 from models.engine import engine_for
-from reports import outbox
+from reports.delivery import outbox
+from reports.delivery.message import Message
+from reports.delivery.outbox import Claimed
 from reports.errors import DeliveryError
-from reports.message import Message
-from reports.outbox import Claimed
 from tests.support import warehouse
 from tests.support.loading import NOON
 from tests.support.sending import House, failing

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from reports.channels import review
+from reports.delivery.message import Message
+from reports.delivery.outgoing import Sent
+from reports.delivery.targets import Target
 from reports.errors import DeliveryError
-from reports.message import Message
-from reports.outgoing import Sent
-from reports.targets import Target
 from tests.support.contracts import ISSUE, MESSAGE
 from tests.support.doors import MemoryTickets, doors
 from tests.support.vendor import Request, Vendor, answering, endless, vendor

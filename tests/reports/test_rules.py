@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 import reports.rules
-from reports import matching
+from reports.alerts import matching
+from reports.alerts.quiet import hours, quiet_until
+from reports.alerts.rule import Given, Rule, Sighting
+from reports.alerts.rule_written import check, length, parameters, seconds
 from reports.errors import BadRule
-from reports.quiet import hours, quiet_until
-from reports.rule import Given, Rule, Sighting
-from reports.rule_written import check, length, parameters, seconds
 from reports.rules import RULES, kind_of
 
 CASES = Path(__file__).parent / "rules"

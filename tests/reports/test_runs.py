@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 from models.engine import engine_for
 from reports import runs, schedules
 from reports.cron import instants
-from reports.message import Artifact
+from reports.delivery.message import Artifact
 from reports.runs import Outcome, Run
 from tests.support import warehouse
 from tests.support.schedules import START, given, keep
@@ -31,7 +31,7 @@ import sys
 from datetime import datetime
 from models.engine import engine_for
 from reports import runs
-from reports.message import Artifact
+from reports.delivery.message import Artifact
 url, number = sys.argv[1:]
 engine = engine_for(url, pool_size=1)
 made = runs.Outcome("done", artifacts=[Artifact("json", "json", "application/json", b"{}")])

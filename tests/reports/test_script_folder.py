@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from reports import script_folder
+from reports.automation import script_folder
+from reports.automation.script_folder import listed, opened
+from reports.automation.script_options import OPTIONS, asked
+from reports.automation.scripts import pinned
 from reports.errors import DeliveryError
-from reports.script_folder import listed, opened
-from reports.script_options import OPTIONS, asked
-from reports.scripts import pinned
 from tests.support import scripts
 
 BODY = "#!/bin/sh\necho good\n"

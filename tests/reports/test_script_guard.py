@@ -10,9 +10,9 @@ from uuid import UUID
 import psutil
 import pytest
 
-from reports import script_apart
+from reports.automation import script_apart
+from reports.automation.script_guard import MOST_OUTPUT_BYTES
 from reports.errors import DeliveryError
-from reports.script_guard import MOST_OUTPUT_BYTES
 from tests.support import scripts
 from tests.support.wait import until
 

@@ -17,12 +17,13 @@ import pytest
 from sqlalchemy import Engine
 
 from models.engine import engine_for
-from reports import outbox, script_apart, script_runs
+from reports.automation import script_apart, script_runs
+from reports.automation.script_runs import Run
+from reports.automation.scripts import Runner, standard_input
 from reports.channels import script as channel
+from reports.delivery import outbox
+from reports.delivery.message import Artifact, Message
 from reports.errors import DeliveryError
-from reports.message import Artifact, Message
-from reports.script_runs import Run
-from reports.scripts import Runner, standard_input
 from tests.support import scripts, warehouse
 from tests.support.reports import HOSTILE
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from models.schedule_state import ScheduleState, oldest_message_seconds
-from reports import outbox
 from reports.channels import webhook
-from reports.message import AboutEvent, AboutIssue, Message
-from reports.targets import Target
-from reports.tickets import KeptTickets
+from reports.delivery import outbox
+from reports.delivery.message import AboutEvent, AboutIssue, Message
+from reports.delivery.targets import Target
+from reports.delivery.tickets import KeptTickets
 from tests.support.lifecycle import Past, past
 from tests.support.loading import NOON
 from tests.support.sending import House

@@ -26,9 +26,9 @@ import importlib, os, sys, time
 from pathlib import Path
 from models.engine import engine_for
 from reports import failpoints
-from reports.doors import doors
-from reports.sending import Sender
-from reports.targets_kept import Targets
+from reports.delivery.doors import doors
+from reports.delivery.sending import Sender
+from reports.delivery.targets_kept import Targets
 from tests.support.loading import settings
 from tests.support.sending import TOLD
 

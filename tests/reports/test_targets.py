@@ -9,13 +9,14 @@ from sqlalchemy import Engine
 from models.engine import engine_for
 from models.sealed import SealError, add_key, keep_newest, seal
 from models.target import MOST_PER_MINUTE
-from reports import render, target_shown, targets_kept
+from reports import render
+from reports.delivery import target_shown, targets_kept
+from reports.delivery.masking import masked, masked_error
+from reports.delivery.ourselves import is_ours
+from reports.delivery.targets import Target
+from reports.delivery.targets_kept import Targets
 from reports.errors import BadTarget, DeliveryError
 from reports.file_kinds import FILE_KINDS
-from reports.masking import masked, masked_error
-from reports.ourselves import is_ours
-from reports.targets import Target
-from reports.targets_kept import Targets
 from tests.support import warehouse
 from tests.support.loading import NOON, settings
 

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from reports import ticket_text
-from reports.message import Fact, Message
-from reports.plain import BREAK
-from reports.release_commit import commit_of
+from reports.delivery import ticket_text
+from reports.delivery.message import Fact, Message
+from reports.delivery.plain import BREAK
+from reports.delivery.release_commit import commit_of
 from tests.support import reports as make
 from tests.support.contracts import ISSUE, MESSAGE
 

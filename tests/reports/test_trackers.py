@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from reports.channels import channel_of, check
+from reports.delivery.message import Message
+from reports.delivery.outgoing import Outgoing, Sent
+from reports.delivery.targets import Target
+from reports.delivery.ticket_text import mark
 from reports.errors import DeliveryError
-from reports.message import Message
-from reports.outgoing import Outgoing, Sent
-from reports.targets import Target
-from reports.ticket_text import mark
 from tests.support.contracts import ISSUE, MESSAGE
 from tests.support.doors import NOON, MemoryTickets, doors
 from tests.support.tracker import Tracker, options

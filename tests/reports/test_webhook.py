@@ -8,10 +8,10 @@ import pytest
 
 from reports import channels
 from reports.channels import webhook
+from reports.delivery.message import Fact, Message
+from reports.delivery.targets import Target
+from reports.delivery.template import FIELDS, MOST_OUTPUT_BYTES, filled, template, values
 from reports.errors import BadTarget, DeliveryError
-from reports.message import Fact, Message
-from reports.targets import Target
-from reports.template import FIELDS, MOST_OUTPUT_BYTES, filled, template, values
 from tests.support.contracts import MESSAGE
 from tests.support.doors import doors
 from tests.support.vendor import answering, vendor

@@ -17,14 +17,14 @@ from models.schedule_state import ScheduleState
 from reports import apart, runs, schedules, worker
 from reports.apart import Limits, run_apart
 from reports.cron import Schedule
-from reports.doors import doors
+from reports.delivery.doors import doors
+from reports.delivery.sending import Sender
+from reports.delivery.targets_kept import Targets
 from reports.errors import LostClaim, ReportsError
 from reports.halt import Halt, Halted
 from reports.making import perform
 from reports.report import decoded
 from reports.schedule import Work
-from reports.sending import Sender
-from reports.targets_kept import Targets
 from tests.support import warehouse
 from tests.support.lifecycle import Past, past
 from tests.support.loading import NOON, settings

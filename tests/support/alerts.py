@@ -11,10 +11,10 @@ from ingest.load import Loader
 from models.clock import now
 from models.fold import fold_all
 from models.settings import Settings
-from reports import rules_kept
-from reports.alerting import Alerting
-from reports.rule import Rule
-from reports.rule_written import check, parameters
+from reports.alerts import rules_kept
+from reports.alerts.alerting import Alerting
+from reports.alerts.rule import Rule
+from reports.alerts.rule_written import check, parameters
 from reports.rules import kind_of
 from tests.support import postgres, warehouse
 from tests.support.builders import event

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from reports.message import AboutEvent, AboutIssue, Fact, Message
+from reports.delivery.message import AboutEvent, AboutIssue, Fact, Message
 from tests.support.doors import NOON, MemoryTickets, doors
 from tests.support.mail import ENDLESS, SILENT, mail_server
 from tests.support.vendor import Answerer, Authority, Vendor, answering, endless, silent, vendor

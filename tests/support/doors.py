@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from reports.delivery.http_client import Client, dialled
+from reports.delivery.message import AboutIssue, Message
+from reports.delivery.outgoing import Outgoing, Sent, TicketLink
+from reports.delivery.targets import Target
 from reports.errors import DeliveryError
-from reports.http_client import Client, dialled
-from reports.message import AboutIssue, Message
-from reports.outgoing import Outgoing, Sent, TicketLink
-from reports.targets import Target
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SOMEWHERE = "93.184.216.34"

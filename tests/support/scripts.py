@@ -13,11 +13,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from models.settings import Settings
-from reports import script_apart, script_guard
-from reports.message import Message
-from reports.script_apart import Ended, Job
-from reports.script_folder import in_memory, opened
-from reports.targets import Target
+from reports.automation import script_apart, script_guard
+from reports.automation.script_apart import Ended, Job
+from reports.automation.script_folder import in_memory, opened
+from reports.delivery.message import Message
+from reports.delivery.targets import Target
 
 USER = "nobody"
 

@@ -9,15 +9,15 @@ from typing import Any, cast
 
 from sqlalchemy import Engine
 
-from reports import outbox
 from reports.channels import Channel
-from reports.doors import doors
+from reports.delivery import outbox
+from reports.delivery.doors import doors
+from reports.delivery.message import Message
+from reports.delivery.outgoing import Outgoing, Sent, accepted
+from reports.delivery.sending import Sender
+from reports.delivery.targets import Option, Target
+from reports.delivery.targets_kept import Targets
 from reports.errors import DeliveryError
-from reports.message import Message
-from reports.outgoing import Outgoing, Sent, accepted
-from reports.sending import Sender
-from reports.targets import Option, Target
-from reports.targets_kept import Targets
 from tests.support.loading import NOON, Clock, settings
 
 WITHIN = 30

@@ -8,7 +8,8 @@ import pytest
 
 from models.clock import now
 from models.engine import engine_for
-from reports import outbox, script_apart
+from reports.automation import script_apart
+from reports.delivery import outbox
 from tests.support import scripts, warehouse
 from tests.support.builders import auth, event
 from tests.support.server import errhouse, serving

@@ -1,0 +1,1 @@
+"""Alert rules: what was loaded becomes findings, and findings become messages."""
