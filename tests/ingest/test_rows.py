@@ -135,5 +135,5 @@ def test_identity_and_time_are_found_in_the_row() -> None:
 
 
 def test_a_fingerprint_becomes_a_list_of_the_group() -> None:
-    assert row(changed(fingerprint=("a", "b")), PROJECT, None).group[-1] == ["a", "b"]
-    assert row(BARE, PROJECT, None).group[-1] is None
+    assert row(changed(fingerprint=("a", "b")), PROJECT, None).group[-2] == ["a", "b"]
+    assert row(BARE, PROJECT, None).group[-2] is None
