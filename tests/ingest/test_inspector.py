@@ -33,7 +33,7 @@ class Inspecting:
         self._out = out
 
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self._out.read_text().splitlines()]
+        return [json.loads(line) for line in self._out.read_text().split("\n")[:-1]]  # the last is being written
 
     def post(self, path: str, content: Any, headers: dict[str, Any] | None = None) -> tuple[httpx.Response, Any]:
         before = len(self.lines())
