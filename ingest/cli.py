@@ -25,7 +25,7 @@ from ingest.sqlstate import told as error_told
 from models import cli as models_cli
 from models import cli_users
 from models.cli import JsonFlag, shown, told
-from models.engine import database_url, engine_for
+from models.engine import database_url
 from models.errors import ModelsError
 from models.logs import configure
 from models.settings import Settings, load_settings
@@ -342,14 +342,8 @@ def _printable(text: str) -> str:
 
 @contextmanager
 def _database() -> Iterator[Engine]:
-    settings = load_settings()
-    with database_url(settings) as url:
-        models_cli.migrated(settings, url)
-        engine = engine_for(url)
-        try:
-            yield engine
-        finally:
-            engine.dispose()
+    with models_cli.opened() as (engine, *_):
+        yield engine
 
 
 def main() -> None:

@@ -2,9 +2,12 @@
 
 import os
 import subprocess
-from typing import Annotated, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, NamedTuple
 
 import typer
+from sqlalchemy import Engine
 
 from models import access, embedded, migrate, projects
 from models.clock import now
@@ -14,11 +17,32 @@ from models.partitions import leaves
 from models.printed import JsonFlag, shown, told
 from models.settings import Settings, load_settings
 
-__all__ = ["JsonFlag", "db", "hook", "migrated", "project", "shown", "told"]
+__all__ = ["JsonFlag", "db", "hook", "migrated", "opened", "project", "shown", "told"]
 
 db = typer.Typer(help="The database: migrations, state, and a way in.", no_args_is_help=True)
 project = typer.Typer(help="Projects, and the DSNs with which SDKs send to them.", no_args_is_help=True)
 hook = typer.Typer(help="Addresses for Sentry's legacy WebHooks plugin, which does not sign.", no_args_is_help=True)
+
+
+class Opened(NamedTuple):
+    """The warehouse as a command uses it: up to date, and reached by an engine."""
+
+    engine: Engine
+    settings: Settings
+    url: str
+
+
+@contextmanager
+def opened(application: str = "errhouse") -> Iterator[Opened]:
+    """Open the warehouse for one command. Raises ModelsError, one sentence."""
+    settings = load_settings()
+    with database_url(settings) as url:
+        migrated(settings, url)
+        engine = engine_for(url, application=application)
+        try:
+            yield Opened(engine, settings, url)
+        finally:
+            engine.dispose()
 
 
 def migrated(settings: Settings, url: str) -> None:

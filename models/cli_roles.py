@@ -1,8 +1,7 @@
 """`errhouse db roles`, `errhouse db rls …`: who may do what, and who may read which project's rows."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import typer
@@ -10,25 +9,11 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
 from models import logins, rls, roles
-from models.cli import JsonFlag, db, migrated, shown, told
-from models.engine import database_url, engine_for
+from models.cli import JsonFlag, db, opened, shown, told
 from models.roles import RolesError
-from models.settings import load_settings
 
 rls_app = typer.Typer(help="Row-level security: analysts read the rows of their projects alone.", no_args_is_help=True)
 db.add_typer(rls_app, name="rls")
-
-
-@contextmanager
-def _engine() -> Iterator[tuple[Engine, str]]:
-    settings = load_settings()
-    with database_url(settings) as url:
-        migrated(settings, url)
-        engine = engine_for(url, application="errhouse roles")
-        try:
-            yield engine, url
-        finally:
-            engine.dispose()
 
 
 @db.command("roles")
@@ -50,7 +35,7 @@ def make_roles(
     if (login is None) != (kind is None) or (login is None and (project or password_stdin)):
         raise RolesError("A login needs a name and a kind; write --login NAME --as analyst, or --as loader.")
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
-    with _engine() as (engine, url):
+    with opened("errhouse roles") as (engine, _, url):
         made = roles.set_up(engine)
         given = logins.give(engine, login, kind, project, password) if login and kind else None
         if given is not None:
@@ -108,7 +93,7 @@ def status(as_json: JsonFlag = False) -> None:
 
 
 def _show(act: Callable[[Engine], rls.State], as_json: bool) -> None:
-    with _engine() as (engine, _):
+    with opened("errhouse roles") as (engine, *_):
         found = act(engine)
     if as_json:
         told(

@@ -12,7 +12,6 @@ from models import cli, console_users
 from models.cli import JsonFlag, shown, told
 from models.clock import now
 from models.console_user import ROLES
-from models.engine import database_url, engine_for
 from models.errors import ModelsError
 from models.settings import load_settings
 
@@ -71,12 +70,5 @@ def remove_user(name: Annotated[str, typer.Argument(help="Name of the person.")]
 
 @contextmanager
 def _connection() -> Iterator[Connection]:
-    settings = load_settings()
-    with database_url(settings) as url:
-        cli.migrated(settings, url)
-        engine = engine_for(url)
-        try:
-            with engine.begin() as connection:
-                yield connection
-        finally:
-            engine.dispose()
+    with cli.opened() as (engine, *_), engine.begin() as connection:
+        yield connection

@@ -17,6 +17,14 @@ def told(data: Any) -> None:
     sys.stdout.write(json.dumps(data, default=str) + "\n")
 
 
+def confirmed(name: str, what: str, *, as_json: bool) -> None:
+    """Say what became of something, such as `weekly is paused.`"""
+    if as_json:
+        told({"name": name, "is": what})
+    else:
+        typer.echo(f"{name} is {what}.")
+
+
 def shown(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     """Print a table for people; the first column, by which a row is named, is never cut."""
     from rich.console import Console  # noqa: PLC0415 - who prints JSON needs neither

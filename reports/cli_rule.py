@@ -1,17 +1,15 @@
 """`errhouse rule …`: what is told of which events, to whom, and how often."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 import typer
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
-from models.cli import JsonFlag, migrated, shown, told
-from models.engine import database_url, engine_for
-from models.settings import Settings, load_settings
+from models.cli import JsonFlag, opened, shown, told
+from models.printed import confirmed
+from models.settings import Settings
 from reports import schedules
 from reports.alerts import alert_message, alert_query, rule_trial, rules_kept
 from reports.alerts.matching import is_project
@@ -86,7 +84,7 @@ def add(
         zone=zone,
     )
     check(made)
-    with _engine() as (engine, settings):
+    with opened() as (engine, settings, _):
         with engine.connect() as connection:
             if "sql" in made.parameters:
                 alert_query.check(connection, made.parameters["sql"])
@@ -105,7 +103,7 @@ def add(
 @rule_commands.command("list")
 def show(as_json: JsonFlag = False) -> None:
     """List rules, and why one cannot be evaluated."""
-    with _engine() as (engine, _), engine.connect() as connection:
+    with opened() as (engine, *_), engine.connect() as connection:
         found = rules_kept.listed(connection)
     if as_json:
         told([_described(each) for each in found])
@@ -139,7 +137,7 @@ def try_out(
 
     One that is asked by the clock is asked now. Exit code 1 with --send when there is nothing to send.
     """
-    with _engine() as (engine, settings), engine.begin() as connection:
+    with opened() as (engine, settings, _), engine.begin() as connection:
         rule = rules_kept.named(connection, name)
         now = schedules.database_time(connection)
         found = rule_trial.trial(engine, connection, rule, now, {})
@@ -162,9 +160,9 @@ def try_out(
 @rule_commands.command("remove")
 def remove(name: NameArgument, as_json: JsonFlag = False) -> None:
     """Remove a rule; messages that wait are sent."""
-    with _engine() as (engine, _), engine.begin() as connection:
+    with opened() as (engine, *_), engine.begin() as connection:
         rules_kept.remove(connection, name)
-    _confirmed(name, "removed", as_json=as_json)
+    confirmed(name, "removed", as_json=as_json)
 
 
 @rule_commands.command("pause")
@@ -235,25 +233,6 @@ def _options(values: dict[str, Any]) -> list[str]:
 
 
 def _switched(name: str, *, as_json: bool, is_enabled: bool) -> None:
-    with _engine() as (engine, _), engine.begin() as connection:
+    with opened() as (engine, *_), engine.begin() as connection:
         rules_kept.switch(connection, name, schedules.database_time(connection), is_enabled=is_enabled)
-    _confirmed(name, "resumed" if is_enabled else "paused", as_json=as_json)
-
-
-def _confirmed(name: str, what: str, *, as_json: bool) -> None:
-    if as_json:
-        told({"name": name, "is": what})
-    else:
-        typer.echo(f"{name} is {what}.")
-
-
-@contextmanager
-def _engine() -> Iterator[tuple[Engine, Settings]]:
-    settings = load_settings()
-    with database_url(settings) as url:
-        migrated(settings, url)
-        engine = engine_for(url)
-        try:
-            yield engine, settings
-        finally:
-            engine.dispose()
+    confirmed(name, "resumed" if is_enabled else "paused", as_json=as_json)

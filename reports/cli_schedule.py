@@ -1,7 +1,5 @@
 """`errhouse schedule …`: which reports are made when, and those that were missed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -9,10 +7,10 @@ from zoneinfo import ZoneInfo
 import typer
 from sqlalchemy import Engine
 
-from models.cli import JsonFlag, migrated, shown, told
+from models.cli import JsonFlag, opened, shown, told
 from models.clock import now
-from models.engine import database_url, engine_for
 from models.logs import configure
+from models.printed import confirmed
 from models.settings import load_settings
 from reports import cron, runs, schedules, worker
 from reports.cron import Schedule
@@ -64,7 +62,7 @@ def add(
     )
     check(made)
     targets = Targets(load_settings())
-    with _engine() as (engine, _), engine.begin() as connection:
+    with opened() as (engine, *_), engine.begin() as connection:
         for each in made.targets:
             targets.kept(connection, each)
         made = made._replace(starts_at=schedules.database_time(connection))
@@ -80,7 +78,7 @@ def add(
 @schedule_commands.command("list")
 def show(as_json: JsonFlag = False) -> None:
     """List schedules, and how the last run of each went."""
-    with _engine() as (engine, _), engine.connect() as connection:
+    with opened() as (engine, *_), engine.connect() as connection:
         found = [described(each) for each in schedules.listed(connection)]
     if as_json:
         told(found)
@@ -98,7 +96,7 @@ def upcoming(
     as_json: JsonFlag = False,
 ) -> None:
     """Show the next runs of all schedules, each in its own time zone, with the period it will report on."""
-    with _engine() as (engine, _), engine.connect() as connection:
+    with opened() as (engine, *_), engine.connect() as connection:
         moment = schedules.database_time(connection)
         enabled = [each.schedule for each in schedules.listed(connection, only_enabled=True)]
     found = sorted(
@@ -134,7 +132,7 @@ def run_missed(
     settings = load_settings()
     configure("warning", "schedule run-missed")
     rows: list[dict[str, Any]] = []
-    with _engine() as (engine, url):
+    with opened() as (engine, _, url):
         for schedule, at in _missed(engine, name, since):
             run = runs.claim_missed(engine, schedule, at, worker.worker_name())
             if run is None:
@@ -156,9 +154,9 @@ def run_missed(
 @schedule_commands.command("remove")
 def remove(name: NameArgument, as_json: JsonFlag = False) -> None:
     """Remove a schedule; its runs and what they made stay."""
-    with _engine() as (engine, _), engine.begin() as connection:
+    with opened() as (engine, *_), engine.begin() as connection:
         schedules.remove(connection, name)
-    _confirmed(name, "removed", as_json=as_json)
+    confirmed(name, "removed", as_json=as_json)
 
 
 @schedule_commands.command("pause")
@@ -201,29 +199,10 @@ def _missed(engine: Engine, name: str | None, since: str | None) -> list[tuple[S
 
 
 def _switched(name: str, *, as_json: bool, is_enabled: bool) -> None:
-    with _engine() as (engine, _), engine.begin() as connection:
+    with opened() as (engine, *_), engine.begin() as connection:
         schedules.switch(connection, name, schedules.database_time(connection), is_enabled=is_enabled)
-    _confirmed(name, "resumed" if is_enabled else "paused", as_json=as_json)
-
-
-def _confirmed(name: str, what: str, *, as_json: bool) -> None:
-    if as_json:
-        told({"name": name, "is": what})
-    else:
-        typer.echo(f"{name} is {what}.")
+    confirmed(name, "resumed" if is_enabled else "paused", as_json=as_json)
 
 
 def _local(moment: datetime, zone: str) -> str:
     return f"{moment.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M %Z}"
-
-
-@contextmanager
-def _engine() -> Iterator[tuple[Engine, str]]:
-    settings = load_settings()
-    with database_url(settings) as url:
-        migrated(settings, url)
-        engine = engine_for(url)
-        try:
-            yield engine, url
-        finally:
-            engine.dispose()

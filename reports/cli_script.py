@@ -2,19 +2,15 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 
-from models.cli import JsonFlag, migrated, shown, told
+from models.cli import JsonFlag, opened, shown, told
 from models.clock import now
-from models.engine import database_url, engine_for
-from models.settings import Settings, load_settings
 from reports.automation import script_folder, script_runs
 from reports.automation.script_options import CPU_SECONDS, LONGEST_SECONDS, SECONDS, Asked, arguments
 from reports.automation.scripts import Runner
@@ -31,7 +27,7 @@ script_commands = typer.Typer(help="Automation scripts that targets run for mess
 @script_commands.command("list")
 def show(as_json: JsonFlag = False) -> None:
     """List the files of the folder of scripts: whether each may be run, whose it is, and how its last run went."""
-    with _engine() as (engine, settings):
+    with opened() as (engine, settings, _):
         found = script_folder.listed(settings.scripts_dir)
         with engine.connect() as connection:
             last = script_runs.last_runs(connection)
@@ -69,7 +65,7 @@ def try_out(
         is_dry_run=dry_run,
         has_network=not no_network,
     )
-    with _engine() as (engine, settings):
+    with opened() as (engine, settings, _):
         message = sample(now())
         if event_id is not None:
             with engine.connect() as connection:
@@ -168,15 +164,3 @@ def _line(row: dict[str, Any]) -> tuple[Any, ...]:
         if last
         else "",
     )
-
-
-@contextmanager
-def _engine() -> Iterator[tuple[Engine, Settings]]:
-    settings = load_settings()
-    with database_url(settings) as url:
-        migrated(settings, url)
-        engine = engine_for(url)
-        try:
-            yield engine, settings
-        finally:
-            engine.dispose()

@@ -1,20 +1,16 @@
 """`errhouse target …`: where messages go, and whether they arrive there."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from getpass import getpass
 from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
-from models.cli import JsonFlag, migrated, shown, told
+from models.cli import JsonFlag, opened, shown, told
 from models.clock import now
-from models.engine import database_url, engine_for
 from models.sealed import add_key, keep_newest, seal
-from models.settings import Settings, load_settings
 from models.target import MOST_PER_MINUTE
 from reports.automation.scripts import pinned
 from reports.channels import CHANNELS, channel_of, check, check_options
@@ -53,7 +49,7 @@ def add(
     """Add a target. Secrets are sealed and not shown again; `errhouse target test` tries it out."""
     check_name(name)
     options = _options(channel, url, more or [])
-    with _engine() as (engine, settings):
+    with opened() as (engine, settings, _):
         targets = Targets(settings)
         if channel == "script":
             options = pinned(settings, options)
@@ -73,7 +69,7 @@ def add(
 @target_commands.command("list")
 def show(as_json: JsonFlag = False) -> None:
     """List targets, and how they fare; of secrets no more than the end and a fingerprint."""
-    with _engine() as (engine, settings), engine.connect() as connection:
+    with opened() as (engine, settings, _), engine.connect() as connection:
         targets = Targets(settings)
         states = target_shown.states(connection)
         found = [
@@ -96,7 +92,7 @@ def show(as_json: JsonFlag = False) -> None:
 @target_commands.command("test")
 def try_out(name: NameArgument, as_json: JsonFlag = False) -> None:
     """Send a test message now, past the outbox, and tell what was answered; exit code 1 when it did not arrive."""
-    with _engine() as (engine, settings):
+    with opened() as (engine, settings, _):
         with engine.connect() as connection:
             target = Targets(settings).find(connection, name)
         try:
@@ -124,7 +120,7 @@ def try_out(name: NameArgument, as_json: JsonFlag = False) -> None:
 @target_commands.command("remove")
 def remove(name: NameArgument, as_json: JsonFlag = False) -> None:
     """Remove a target; what waits for it is given up. Refused while a rule or a schedule needs it."""
-    with _engine() as (engine, _), engine.begin() as connection:
+    with opened() as (engine, *_), engine.begin() as connection:
         targets_kept.remove(connection, name, now())
     if as_json:
         told({"name": name, "is": "removed"})
@@ -140,7 +136,7 @@ def rekey(
     as_json: JsonFlag = False,
 ) -> None:
     """Seal all secrets with a new key; one that broke off is ended first. Services read the key file as they go."""
-    with _engine() as (engine, settings):
+    with opened() as (engine, settings, _):
         targets = Targets(settings)
         path = targets.key_file
         with engine.connect() as connection:
@@ -235,15 +231,3 @@ def _line(row: dict[str, Any]) -> tuple[Any, ...]:
         row["sent_at"],
         row["waiting_count"] or "",
     )
-
-
-@contextmanager
-def _engine() -> Iterator[tuple[Engine, Settings]]:
-    settings = load_settings()
-    with database_url(settings) as url:
-        migrated(settings, url)
-        engine = engine_for(url)
-        try:
-            yield engine, settings
-        finally:
-            engine.dispose()

@@ -40,12 +40,9 @@ def loader(context: Context) -> Finding:
     if bad := _ended(context, "load", "loader", "load"):
         return bad
     said = loader_state(context.run_dir)
-    age = context.clock().timestamp() - said.heartbeat_us / 1e6 if said else LOADER_DEAD_SECONDS + 1
+    age = _age(context, said.heartbeat_us if said else None)
     if said is None or age > LOADER_DEAD_SECONDS:
-        return wrong(
-            f"The loader has not said anything for {age:,.0f} s.",
-            "Look at what it logs; end its process, and `errhouse serve` starts another.",
-        )
+        return _silent("loader", age)
     if said.database not in {"ok", "starting"}:
         return wrong(f"The loader says: {said.database}. Events wait in the spool.", "See the checks of the database.")
     return ok("The loader runs.")
@@ -57,12 +54,9 @@ def scheduler(context: Context) -> Finding:
     if bad := _ended(context, "schedule", "scheduler", "schedule"):
         return bad
     said = schedule_state(context.run_dir)
-    age = context.clock().timestamp() - said.heartbeat_us / 1e6 if said else LOADER_DEAD_SECONDS + 1
+    age = _age(context, said.heartbeat_us if said else None)
     if said is None or age > LOADER_DEAD_SECONDS:
-        return wrong(
-            f"The scheduler has not said anything for {age:,.0f} s.",
-            "Look at what it logs; end its process, and `errhouse serve` starts another.",
-        )
+        return _silent("scheduler", age)
     if said.failures:
         return wrong(
             f"The last maintenance could not do: {', '.join(said.failures)}.", "`errhouse db maintain` says why."
@@ -119,3 +113,15 @@ def _state(path: Path) -> str:
     except OSError:
         return ALIVE  # where the system does not tell
     return STOPPED if letter in "tT" else ALIVE
+
+
+def _age(context: Context, heartbeat_us: int | None) -> float:
+    """Give the seconds since a process last said that it lives; one that never did is dead."""
+    return LOADER_DEAD_SECONDS + 1 if heartbeat_us is None else context.clock().timestamp() - heartbeat_us / 1e6
+
+
+def _silent(who: str, age: float) -> Finding:
+    return wrong(
+        f"The {who} has not said anything for {age:,.0f} s.",
+        "Look at what it logs; end its process, and `errhouse serve` starts another.",
+    )

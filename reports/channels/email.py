@@ -22,6 +22,7 @@ from urllib.parse import SplitResult, urlsplit
 from reports.delivery.http_client import tls_context
 from reports.delivery.message import Message
 from reports.delivery.outgoing import Outgoing, Sent
+from reports.delivery.plain import cut, is_page, printable
 from reports.delivery.targets import Option, Target
 from reports.errors import DeliveryError
 
@@ -119,7 +120,7 @@ def _attach(mail: EmailMessage, message: Message) -> None:
 def _text(message: Message) -> str:
     lines = [_line(message.title, 1000), ""]
     if message.text:
-        lines += [_plain(message.text, TEXT_CHARS), ""]
+        lines += [cut(printable(message.text), TEXT_CHARS), ""]
     lines += [f"{_line(fact.name, 60)}: {_line(fact.value, FACT_CHARS)}" for fact in message.facts if fact.value]
     if message.link:
         lines += ["", _line(message.link, 2000)]
@@ -135,9 +136,11 @@ def _html(message: Message) -> str:
         for fact in message.facts
         if fact.value
     )
-    paragraphs = "".join(f"<p>{escape(line)}</p>" for line in _plain(message.text, TEXT_CHARS).splitlines() if line)
+    paragraphs = "".join(
+        f"<p>{escape(line)}</p>" for line in cut(printable(message.text), TEXT_CHARS).splitlines() if line
+    )
     link = ""
-    if message.link and message.link.startswith(("https://", "http://")):
+    if message.link and is_page(message.link):
         link = f'<p><a href="{escape(message.link, quote=True)}">Open it</a></p>'
     return (
         '<!doctype html><html lang="en"><body style="font-family:system-ui,sans-serif;font-size:15px;line-height:1.45">'
@@ -152,12 +155,7 @@ def _signature(message: Message) -> str:
 
 
 def _line(text: str, length: int) -> str:
-    return " ".join(_plain(text, length).split())
-
-
-def _plain(text: str, length: int) -> str:
-    shown = "".join(char if char == "\n" or char.isprintable() else " " for char in text)
-    return shown if len(shown) <= length else shown[: length - 1] + "…"
+    return " ".join(cut(printable(text), length).split())
 
 
 def _recipients(target: Target) -> list[str]:

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 from reports.delivery.guard import check_header, check_url
 from reports.delivery.message import Artifact, Message
 from reports.delivery.outgoing import Answer, Outgoing, Sent, accepted
+from reports.delivery.plain import cut, is_page, printable
 from reports.delivery.targets import Option, Target
 from reports.errors import DeliveryError
 
@@ -80,7 +81,7 @@ def said(message: Message) -> dict[str, Any]:
     sign = SIGNS.get(message.level or "", "")
     title = f"{sign} {message.title}".strip()
     return {
-        "text": escaped(_cut(title, TEXT_CHARS)),
+        "text": escaped(cut(title, TEXT_CHARS)),
         "blocks": list(_blocks(message, title)),
         "unfurl_links": False,
         "unfurl_media": False,
@@ -89,13 +90,12 @@ def said(message: Message) -> dict[str, Any]:
 
 def escaped(text: str) -> str:
     """Give text of which Slack makes nothing but text."""
-    shown = "".join(char if char == "\n" or char.isprintable() else " " for char in text)
-    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def link(url: str, words: str) -> str:
     """Give a link; the address must be http or https, and cannot end the link."""
-    if not url.startswith(("https://", "http://")):
+    if not is_page(url):
         return ""
     safe = re.sub(r"[^\x21-\x7e]|[<>|\"]", lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), url)
     return f"<{safe.replace('&', '&amp;')}|{escaped(words)}>"
@@ -104,11 +104,11 @@ def link(url: str, words: str) -> str:
 def _blocks(message: Message, title: str) -> Iterator[dict[str, Any]]:
     yield {"type": "header", "text": {"type": "plain_text", "text": _header(title), "emoji": False}}
     if message.text:
-        yield {"type": "section", "text": _text(escaped(_cut(message.text, TEXT_CHARS)))}
+        yield {"type": "section", "text": _text(escaped(cut(message.text, TEXT_CHARS)))}
     facts = [fact for fact in message.facts if fact.value]
     for start in range(0, len(facts), MOST_FIELDS):
         fields = [
-            _text(f"*{escaped(fact.name)}*\n{escaped(_cut(fact.value, FIELD_CHARS))}")
+            _text(f"*{escaped(fact.name)}*\n{escaped(cut(fact.value, FIELD_CHARS))}")
             for fact in facts[start : start + MOST_FIELDS]
         ]
         yield {"type": "section", "fields": fields}
@@ -126,13 +126,9 @@ def _header(title: str) -> str:
     """Give a title in one line, which is not too long once it is escaped."""
     line = " ".join(title.split()) or "errhouse"
     length = HEADER_CHARS
-    while len(made := escaped(_cut(line, length))) > HEADER_CHARS:
+    while len(made := escaped(cut(line, length))) > HEADER_CHARS:
         length -= len(made) - HEADER_CHARS if length > len(made) - HEADER_CHARS else 1
     return made
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def _charts(target: Target, message: Message, out: Outgoing, thread: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from reports.delivery.guard import check_url
 from reports.delivery.message import Message
 from reports.delivery.outgoing import Outgoing, Sent, accepted
-from reports.delivery.plain import BREAK, plain
+from reports.delivery.plain import BREAK, cut, is_page, plain
 from reports.delivery.targets import Option, Target
 
 NAME: str = "teams"
@@ -59,7 +59,7 @@ def _envelope(message: Message, title: int, text: int, fact: int, facts: int) ->
         "msteams": {"width": "Full"},
         "body": list(_blocks(message, title, text, fact, facts)),
     }
-    if message.link and message.link.startswith(("https://", "http://")):
+    if is_page(message.link):
         card["actions"] = [{"type": "Action.OpenUrl", "title": "Open it", "url": message.link}]
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}
@@ -88,5 +88,4 @@ def _run(text: str, **more: Any) -> dict[str, Any]:
 
 def _shown(text: str, length: int) -> str:
     """Give text that is only text: cut, printable, and without what a card or Teams would fill in."""
-    cut = text if len(text) <= length else text[: length - 1] + "…"
-    return plain(cut, length).replace("{{", f"{{{BREAK}{{").replace("${", f"${BREAK}{{")
+    return plain(cut(text, length), length).replace("{{", f"{{{BREAK}{{").replace("${", f"${BREAK}{{")
