@@ -7,7 +7,7 @@ after its last instant, with `event_odd_time`, and, for rows of doubtful time, w
 project take turns by a transaction-level advisory lock, so two forms of one event cannot race each other in.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from ingest.groups import fill_issues, insert_groups, later
 from ingest.rows import BATCH_COLUMNS, FACT_COLUMNS, DimensionRow, Row
-from models import DIMENSIONS, DimProject
+from models import DIMENSIONS, DimProject, failpoints
 from models.delta import DELTA_COLUMNS, DELTA_GROUP, DELTA_SELECT
 
 ONE_DAY = timedelta(days=1)
@@ -169,8 +169,10 @@ def insert_rows(connection: Connection, rows: Sequence[Row], loaded_at: datetime
     since = min(row.occurred_at for row in rows) - ONE_DAY
     until = max(row.occurred_at for row in rows) + ONE_DAY
     insert_dimensions(connection, rows, loaded_at, known)
+    failpoints.passed(failpoints.DIMENSIONS_SENT)
     connection.execute(BATCH_TABLE)
     _copy(connection, unique.values())
+    failpoints.passed(failpoints.COPY_DONE)
     connection.execute(PLAN_BY_INDEX)
     if any(row.is_odd_time for row in unique.values()):
         connection.execute(DROP_KNOWN_ODD)
@@ -181,6 +183,7 @@ def insert_rows(connection: Connection, rows: Sequence[Row], loaded_at: datetime
             INSERT_EVENTS, {"loaded_at": loaded_at, "batch_id": uuid4(), **window}
         )
     }
+    failpoints.passed(failpoints.MERGED)
     twins += [row for identity, row in unique.items() if identity not in inserted]
     told = [(*row.identity, row.values[-1]) for row in twins if row.values[-1] is not None]
     for has in fill_issues(connection, told, window):
@@ -198,12 +201,15 @@ def marks(rows: Iterable[Row]) -> set[tuple[Any, ...]]:
     return told
 
 
-def _copy(connection: Connection, rows: Iterable[Row]) -> None:
+def _copy(connection: Connection, rows: Collection[Row]) -> None:
     driver = connection.connection.driver_connection
     assert driver is not None  # noqa: S101 - an open connection has one
     with driver.cursor() as cursor, cursor.copy(COPY_BATCH) as copy:
         copy.set_types(["text" if kind == "jsonb" else kind for _, kind in BATCH_COLUMNS])
-        for row in rows:
+        failpoints.passed(failpoints.COPY_BEGUN)
+        for number, row in enumerate(rows):
+            if number == len(rows) // 2:
+                failpoints.passed(failpoints.COPY_HALF)
             copy.write_row(row.values)
 
 

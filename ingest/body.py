@@ -13,6 +13,7 @@ import msgspec
 
 from ingest.codecs import Codec, codec
 from ingest.errors import MalformedPayload, Reason, TooLarge, TooSlow
+from models import failpoints
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024  # of one event from an SDK, decoded; Relay takes 1 MiB
 MAX_RATIO = 100
@@ -118,6 +119,7 @@ async def _received(receive: Receive, decoder: Decoder | None, limits: Limits) -
         if is_last:
             sent = bytes(raw)
             return sent, (decoder.finish() if decoder is not None and sent else sent)
+        failpoints.passed(failpoints.BODY_HALF)
 
 
 async def _decode(decoder: Decoder, chunk: bytes, turn: float) -> float:

@@ -26,6 +26,7 @@ from ingest.spool.reader import SpoolReader
 from ingest.spool.reader import wait as wait_for_any
 from ingest.spool.segment_reader import Record
 from ingest.sqlstate import DATABASE_ERRORS, Verdict, told, verdict
+from models import failpoints
 from models.settings import Settings
 
 IDLE_SECONDS = 1.0
@@ -177,11 +178,13 @@ class Drain:
         if spool.batch is None:
             self._pass_over(spool)
             return False
+        failpoints.passed(failpoints.BATCH_READ)
         begun = monotonic()
         batch = spool.batch
         tally = self._loader.load(
             batch.payloads, origin=str(batch.position.spool), position=batch.position, asides=batch.asides
         )
+        failpoints.passed(failpoints.LOAD_COMMITTED)
         spool.batch = None
         spool.committed = batch.position
         self._begun_at = begun
@@ -189,6 +192,7 @@ class Drain:
         self._count(tally)
         self._tell("ok")
         spool.reader.release(batch.position)
+        failpoints.passed(failpoints.SPOOL_RELEASED)
         return True
 
     def _pass_over(self, spool: _Spool) -> None:

@@ -23,7 +23,7 @@ from ingest.rows import Row, row
 from ingest.set_aside import keep
 from ingest.spool import Position
 from ingest.sqlstate import Verdict, told, verdict
-from models import LoadTally, SpoolPosition
+from models import LoadTally, SpoolPosition, failpoints
 from models.keys import dimension_key, positive
 from models.partitions import Partitions
 from models.payloads import Codebook
@@ -208,6 +208,7 @@ class Loader:
                 connection.execute(_ADD_TALLY, _tally_values(origin, at, tally))
             if position is not None:
                 _move(connection, position, at, payload_count)
+                failpoints.passed(failpoints.POSITION_MOVED)
         # what only a refused row told of dimensions went back with its savepoint
         undone = {index for index, _ in refused}
         self._known.remember(marks(each for index, each in enumerate(rows) if index not in undone))

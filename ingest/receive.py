@@ -25,6 +25,7 @@ from ingest.normalize.fields import event_id_of_body
 from ingest.records import KEPT_HEADERS, Door, Payload
 from ingest.spool import SpoolBroken, SpoolFull
 from ingest.spool.writer import SpoolWriter
+from models import failpoints
 from models.access import AccessFile
 
 Scope = MutableMapping[str, Any]
@@ -72,6 +73,7 @@ class Receiver:
         method: str = scope["method"]
         headers = headers_of(scope)
         seen = Seen()
+        failpoints.passed(failpoints.HEADERS_READ)
         if method == "POST":
             answered = await self._answered(door, argument, scope, headers, receive, seen)
         elif method == "OPTIONS" and is_sdk:
@@ -83,6 +85,7 @@ class Receiver:
             head += CORS
         await send({"type": "http.response.start", "status": answered.status, "headers": head})
         await send({"type": "http.response.body", "body": answered.body})
+        failpoints.passed(failpoints.REPLIED)
         elapsed = perf_counter() - begun
         count(door, answered, elapsed)
         client = scope.get("client")
@@ -216,11 +219,13 @@ class Receiver:
                 await self._keep(_payload(door, project_id, scope, headers, seen.body, bad.reason))
             raise
         seen.raw_bytes, seen.body = len(raw), body
+        failpoints.passed(failpoints.BODY_READ)
         _bytes_of(door).inc(len(raw))
         return raw, body
 
     async def _keep(self, payload: Payload) -> None:
         """Return once the payload is durable; who waits too long is told so, but the bytes are kept."""
+        failpoints.passed(failpoints.VERIFIED)
         async with asyncio.timeout(self._ack_seconds):
             await self.writer.append(_encode(payload))
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
+from models import failpoints
 from models.clock import midnight
 from models.ownership import as_owner
 from models.partitions import GROUP_HOURS, ROLLUPS, ensure
@@ -200,7 +201,9 @@ def fold(engine: Engine, today: date, group_hour_days: int) -> int:
             return 0
         batches = list(connection.execute(BATCHES, {"most": MOST_ROWS}).scalars())
         if batches:
+            failpoints.passed(failpoints.FOLD_BEGUN)
             fold_batches(connection, batches, today, group_hour_days)
+            failpoints.passed(failpoints.FOLD_DONE)
     return len(batches)
 
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, text
 
+from models import failpoints
 from models.base import WAREHOUSE
 from models.clock import midnight
 from models.ownership import as_owner
@@ -132,6 +133,7 @@ def ensure(connection: Connection, parents: Iterable[Parent], days: Iterable[dat
     Takes: `event_days`, the days in one partition of a parent that does not say it itself.
     """
     connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": PARTITION_LOCK})
+    failpoints.passed(failpoints.PARTITION_LOCKED)
     made = 0
     wanted = sorted(set(days))
     for parent in parents:
@@ -145,6 +147,8 @@ def ensure(connection: Connection, parents: Iterable[Parent], days: Iterable[dat
                 _make(connection, parent, leaf)
             taken.append(leaf)
             made += 1
+    if made:
+        failpoints.passed(failpoints.PARTITION_MADE)
     return made
 
 

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import UUID
 
+from models import failpoints
 from models.clock import now
 from models.engine import engine_for
 from reports import runs, schedules
@@ -58,7 +59,9 @@ def perform(url: str, run_id: UUID, attempt_count: int, shop: Workshop, public_u
             run = runs.read(connection, run_id, attempt_count)
         if run is None:
             raise LostClaim("The run is another worker's by now.")
+        failpoints.passed(failpoints.SCHEDULE_CLAIMED)
         message, row_count = made(url, run, shop, public_url)
+        failpoints.passed(failpoints.SCHEDULE_DONE)
         how = runs.Outcome("done", None, row_count, _most_memory(), version("errhouse"), message.artifacts)
         with engine.begin() as connection:
             is_ours = runs.end(connection, run, how)

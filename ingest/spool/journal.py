@@ -11,6 +11,7 @@ from ingest.spool import ROTATE, WRITER_LOCK, SpoolBroken, found, segment_path, 
 from ingest.spool.disk import Disk
 from ingest.spool.ledger import Ledger
 from ingest.spool.segment import HEADER_BYTES, Keys, encode, encode_header, keys
+from models import failpoints
 
 RETRY_SECONDS = 0.5  # after two segments failed, so long nothing is written: each try leaves a file behind
 OLD_SECONDS = 600.0  # a segment that is older takes nothing more, so that what is loaded does not stay beside it
@@ -125,14 +126,17 @@ class Journal:
         elif segment is None:
             segment = self._begin()
         data = encode(records, segment.keys, self._now_us())
+        failpoints.passed(failpoints.SPOOL_WRITE_BEGUN)
         try:
             _append(self._disk, segment.fd, data)
+            failpoints.passed(failpoints.SPOOL_WRITTEN)
         except OSError:
             # Nobody was promised these bytes; without them a full disk has room again, and no torn record is set aside.
             with suppress(OSError):
                 self._disk.truncate(segment.fd, segment.size)
             raise
         self._disk.sync(segment.fd)
+        failpoints.passed(failpoints.SPOOL_SYNCED)
         segment.size += len(data)
         segment.records += len(records)
         self.written_bytes += len(data)
@@ -157,6 +161,7 @@ class Journal:
             _append(self._disk, fd, encode_header(self._spool, number))
             self._disk.sync(fd)
             self._disk.sync_folder(self._folder)
+            failpoints.passed(failpoints.FOLDER_SYNCED)
         except OSError:
             # The file stays, empty: the reader may hold it open, so its id must not be given out again.
             self._ledger.seal(number, 0)
@@ -176,6 +181,7 @@ class Journal:
                 self._ledger.seal(self._last, None)
             else:
                 self._last += 1
+                failpoints.passed(failpoints.SEGMENT_CREATED)
                 return self._last, fd
 
     def _give_up(self) -> None:
@@ -194,6 +200,9 @@ class Journal:
 
 def _append(disk: Disk, fd: int, data: bytes) -> None:
     view = memoryview(data)
+    if failpoints.awaits(failpoints.SPOOL_WRITE_HALF):
+        view = view[disk.write(fd, view[: len(view) // 2]) :]
+        failpoints.passed(failpoints.SPOOL_WRITE_HALF)
     while view:
         taken = disk.write(fd, view)
         if not taken:

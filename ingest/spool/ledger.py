@@ -16,6 +16,7 @@ import structlog
 from ingest.spool import COUNTED
 from ingest.spool.disk import Disk
 from ingest.spool.segment_reader import SegmentReader
+from models import failpoints
 
 _TAKE_RECORDS = 10_000
 _TAKE_BYTES = 4 * 1024 * 1024
@@ -74,6 +75,7 @@ class Ledger:
                 del self._pending[segment]
             if self._now != self._stored:
                 self._disk.store(self._folder / COUNTED, msgspec.json.encode(self._now))
+                failpoints.passed(failpoints.SEGMENT_COUNTED)
                 self._stored = self._now
         except OSError as error:
             log.warning("the spool's records are counted later", spool=str(self._folder), why=str(error))

@@ -24,6 +24,7 @@ from ingest.spool.disk import Disk
 from ingest.spool.ledger import counted
 from ingest.spool.segment import HEADER_BYTES, VERSION, decode_header
 from ingest.spool.segment_reader import Damaged, Record, SegmentReader
+from models import failpoints
 
 _NO_SPOOL = UUID(int=0)
 
@@ -109,6 +110,7 @@ class SpoolReader:
             path = segment_path(self._folder, segment)
             if self._is_of_this_version(path):
                 self._disk.unlink(path)
+                failpoints.passed(failpoints.SEGMENT_UNLINKED)
             else:
                 self._disk.move(path, self._folder / ASIDE)
         if done:

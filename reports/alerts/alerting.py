@@ -14,8 +14,9 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from models import failpoints
 from models.maintain import why
-from reports import failpoints, schedules
+from reports import schedules
 from reports.alerts import alert_asked, alert_counts, alert_desk, alert_feed, rules_kept
 from reports.alerts.alert_desk import Desk, Limits
 from reports.alerts.matching import is_matched

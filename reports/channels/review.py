@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from reports import failpoints
+from models import failpoints
 from reports.delivery.message import Message
 from reports.delivery.outgoing import Outgoing, Sent
 from reports.delivery.release_commit import commit_of

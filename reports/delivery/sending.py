@@ -17,8 +17,9 @@ import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from models import failpoints
 from models.errors import ModelsError
-from reports import failpoints, schedules
+from reports import schedules
 from reports.channels import CHANNELS, Channel, check
 from reports.delivery import letters, outbox
 from reports.delivery.masking import masked_error, masked_sent

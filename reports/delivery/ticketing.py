@@ -8,7 +8,7 @@ not within the first two minutes, in which a tracker's search may not know it ye
 
 from typing import NamedTuple, Protocol
 
-from reports import failpoints
+from models import failpoints
 from reports.delivery.message import Message
 from reports.delivery.outgoing import Outgoing, Sent
 from reports.delivery.targets import Target

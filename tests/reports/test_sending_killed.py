@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from models.engine import engine_for
-from reports.failpoints import ACTION_MARKED, ACTION_SENT, OUTBOX_READ
+from models.failpoints import ACTION_MARKED, ACTION_SENT, OUTBOX_READ
 from tests.support import warehouse
 from tests.support.sending import House
 from tests.support.server import ROOT
@@ -25,7 +25,7 @@ SENDERS = """
 import importlib, os, sys, time
 from pathlib import Path
 from models.engine import engine_for
-from reports import failpoints
+from models import failpoints
 from reports.delivery.doors import doors
 from reports.delivery.sending import Sender
 from reports.delivery.targets_kept import Targets

@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import Engine
 
 from models.engine import engine_for
+from models.failpoints import ACTION_SENT, TICKET_BEGUN, TICKET_OPENED
 from reports.delivery import outbox
 from reports.delivery.targets import Target
-from reports.failpoints import ACTION_SENT, TICKET_BEGUN, TICKET_OPENED
 from tests.support import warehouse
 from tests.support.contracts import ISSUE, MESSAGE
 from tests.support.loading import NOON
@@ -32,7 +32,7 @@ SENDERS = """
 import importlib, os, sys, time
 from pathlib import Path
 from models.engine import engine_for
-from reports import failpoints
+from models import failpoints
 from reports.delivery.doors import doors
 from reports.delivery.sending import Sender
 from reports.delivery.targets_kept import Targets
