@@ -11,7 +11,6 @@ import typer
 
 from models.clock import now
 from models.printed import JsonFlag, shown, told
-from models.settings import load_settings
 from reports.built_in import REPORTS, BuiltIn, ahead, built_in, make
 from reports.built_in.asked import asked
 from reports.errors import ReportsError
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 40  # rows of a table in a terminal, unless --top says more
 DRAWN = ("html", "svg", "png")  # what has pictures, whose engine starts beside the questions
+DATABASE_URL = "ERRHOUSE_DATABASE_URL"
 BINARY = ("application/zip", "application/vnd", "image/png")
 
 report_commands = typer.Typer(help="Reports: what happened how often, and what changed.", no_args_is_help=True)
@@ -119,7 +119,17 @@ def _made(chosen: BuiltIn, covered: Period, parameters: dict[str, Any]) -> "Repo
 
 @contextmanager
 def _database() -> Iterator[str]:
-    """Give the database's URL; one that is told is believed, and nothing is imported that would only start one."""
+    """
+    Give the database's URL; nothing is imported that would only start one.
+
+    A plain one is all that a report needs: to read the other settings would take longer than to ask the first question.
+    """
+    told = os.environ.get(DATABASE_URL, "")
+    if told.startswith("postgresql://"):
+        yield told
+        return
+    from models.settings import load_settings  # noqa: PLC0415 - see above
+
     settings = load_settings()
     if settings.DATABASE_URL is not None:
         yield settings.DATABASE_URL

@@ -1,15 +1,22 @@
 """
 Renderings of a report: a module for each format, each from nothing but the report, the same to the byte each time.
 
-A module loads what it needs when it renders, so that knowing the formats costs nothing.
+A format is imported when it is asked for, so that who wants JSON does not wait for the templates of pages.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 from reports.errors import ReportsError
-from reports.render import csv, html, json, markdown, parquet, png, svg, text, xlsx
-from reports.report import Report
+from reports.file_kinds import FILE_KINDS
+
+if TYPE_CHECKING:
+    from reports.render import csv, html, json, markdown, parquet, png, svg, text, xlsx
+    from reports.report import Report
+
+    FORMATS: "tuple[Rendering, ...]" = (json, html, markdown, text, csv, xlsx, parquet, svg, png)
+
+NAMES = ("json", "html", "markdown", "text", "csv", "xlsx", "parquet", "svg", "png")
 
 
 class Rendering(Protocol):
@@ -19,16 +26,25 @@ class Rendering(Protocol):
     EXTENSION: str
     MEDIA_TYPE: str
 
-    def render(self, report: Report) -> bytes:
+    def render(self, report: "Report") -> bytes:
         """Give the report in this format."""
 
 
-FORMATS: tuple[Rendering, ...] = (json, html, markdown, text, csv, xlsx, parquet, svg, png)
-
-
-def rendering(name: str, formats: Sequence[Rendering] = FORMATS) -> Rendering:
+def rendering(name: str) -> Rendering:
     """Give a format by its name, or by how its files end. Raises ReportsError, one sentence."""
-    for each in formats:
-        if name.strip().lower() in {each.NAME, each.EXTENSION}:
-            return each
-    raise ReportsError(f"There is no format {name!r}; take one of: {', '.join(each.NAME for each in formats)}.")
+    wanted = name.strip().lower()
+    for each in NAMES:
+        if wanted in {each, FILE_KINDS[each][0]}:
+            return _module(each)
+    raise ReportsError(f"There is no format {name!r}; take one of: {', '.join(NAMES)}.")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "FORMATS":
+        return tuple(map(_module, NAMES))
+    raise AttributeError(name)
+
+
+def _module(name: str) -> Rendering:
+    made: Rendering = import_module(f"reports.render.{name}")
+    return made

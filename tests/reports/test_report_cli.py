@@ -1,6 +1,8 @@
 """`errhouse report …` as a person meets it, and reports of odd data."""
 
 import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from datetime import timedelta
@@ -23,7 +25,7 @@ from tests.support import roles
 from tests.support.builders import event
 from tests.support.loading import NOON, loading, sdk, told
 from tests.support.reports import HOSTILE
-from tests.support.server import errhouse
+from tests.support.server import ROOT, environment, errhouse
 
 NAMES = [each.name for each in REPORTS]
 WEEK = ("--period", "2026-W47")
@@ -106,6 +108,20 @@ def test_what_cannot_be_made_is_refused_in_one_sentence(run: Run, arguments: tup
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"errhouse: {sentence}")
     assert done.stderr.count("\n") == 1
+
+
+def test_json_loads_nothing_that_only_other_commands_and_formats_need(database_url: str, tmp_path: Path) -> None:
+    code = "import sys, ingest.front\ntry: ingest.front.main()\nfinally: print(*sys.modules, file=sys.stderr)"
+    words = ("report", "run", "weekly", *WEEK, "--format", "json")
+    env = environment(ERRHOUSE_DATABASE_URL=database_url, ERRHOUSE_DATA_DIR=str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["name"] == "weekly"
+    loaded = {name.split(".")[0] for name in done.stderr.split()}
+    assert {"pandas", "pyarrow"} <= loaded
+    unwanted = {"altair", "vl_convert", "jinja2", "rich", "xlsxwriter", "asyncio", "sqlalchemy", "alembic", "fastapi"}
+    assert (unwanted | {"apprise", "psycopg", "structlog"}) & loaded == set()
 
 
 def test_an_analysts_login_is_enough(database_url: str, postgres_url: str) -> None:
