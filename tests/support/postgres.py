@@ -1,9 +1,10 @@
 """A PostgreSQL for the tests: the one that is named, else one of Docker's, else the embedded one."""
 
 import os
+import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -16,7 +17,8 @@ URL_VARIABLE = "ERRHOUSE_TEST_DATABASE_URL"
 WORKER_VARIABLE = "PYTEST_XDIST_WORKER"
 IMAGE_VARIABLE = "ERRHOUSE_TEST_POSTGRES_IMAGE"
 DEFAULT_IMAGE = "postgres:15-alpine"
-DOCKER_SECONDS = 1
+PORT = "5432"
+DOCKER_SECONDS = 5
 
 
 @contextmanager
@@ -69,31 +71,42 @@ def _hasten(url: str) -> None:
 
 
 def _docker_image() -> str | None:
+    """Return the image to use, if a Docker engine answers; one that was asked for by name must be had."""
+    wanted = os.environ.get(IMAGE_VARIABLE)
     host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    if host.startswith("unix://") and not Path(host.removeprefix("unix://")).exists():
+    if not _listens(host):
+        if wanted:
+            raise RuntimeError(f"no Docker engine listens at {host}; start one, or unset {IMAGE_VARIABLE}")
         return None
     import docker
-    from docker.errors import DockerException
-    from requests import RequestException
+    from docker.errors import ImageNotFound
 
-    try:
-        client = docker.from_env(timeout=DOCKER_SECONDS)
+    with closing(docker.from_env(timeout=DOCKER_SECONDS)) as client:
         try:
-            client.ping()
-            wanted = os.environ.get(IMAGE_VARIABLE)
-            if wanted is None:
-                client.images.get(DEFAULT_IMAGE)  # what is not here is not fetched unasked
-            return wanted or DEFAULT_IMAGE
-        finally:
-            client.close()
-    except (DockerException, RequestException, OSError):
-        return None
+            client.images.get(wanted or DEFAULT_IMAGE)  # what is not here is not fetched unasked
+        except ImageNotFound:
+            if wanted:
+                raise
+            return None
+    return wanted or DEFAULT_IMAGE
+
+
+def _listens(host: str) -> bool:
+    """Tell whether anybody takes connections there; an address that is no socket file is taken at its word."""
+    if not host.startswith("unix://"):
+        return True
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(host.removeprefix("unix://")) == 0
 
 
 @contextmanager
 def _container(image: str) -> Iterator[str]:
-    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
-    from testcontainers.postgres import PostgresContainer
+    os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"  # its image cannot be had everywhere; this ends what it began
+    from testcontainers.community.postgres import PostgresContainer
 
-    with PostgresContainer(image, driver=None) as container:
-        yield container.get_connection_url()
+    container = PostgresContainer(image, driver=None, shm_size="256m")
+    container.ports[PORT] = ("127.0.0.1", None)
+    with container:
+        url = container.get_connection_url(host="127.0.0.1")
+        _hasten(url)
+        yield url
