@@ -17,11 +17,12 @@ test: .venv.stamp ## run the tests; ARGS="tests/models -k embedded" runs some
 bench: .venv.stamp ## measure, and print the numbers
 	@set -e; for file in tests/bench/bench_*.py; do .venv/bin/python "$$file"; done
 
-lint: .venv.stamp ## check format, rules, types and import contracts
+lint: .venv.stamp ## check format, rules, types, import contracts and security
 	@.venv/bin/ruff format --check
 	@.venv/bin/ruff check
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+	@.venv/bin/bandit -q -c pyproject.toml -r ingest models reports migrations docs
 
 docs: .venv.stamp ## write again what in docs/ is made from the code
 	@.venv/bin/python docs/generate.py
