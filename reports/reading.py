@@ -4,12 +4,13 @@ How this room reads: questions in SQL, answers as DataFrames, all of one report 
 Reading goes over ADBC, whose Arrow tables need a fifth of the memory that rows of Python objects do. Statements have
 named parameters and read schema `analytics` only, so that an analyst's login is enough.
 
-Questions that are known beforehand are asked in another thread, while this one imports what reads the answers.
+Questions that are known beforehand are asked in other threads, two at once, while this one imports what reads the
+answers.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from reports.questions import Question
-    from reports.session import Session
+    from reports.session import Sessions
 
 MOST_ROWS = 2_000_000  # of one answer; more is a question that the database should have grouped
 STATEMENT_SECONDS = 120
@@ -38,17 +39,16 @@ _NAMED = re.compile(r"(?<!:):([a-z_]+)")
 class Reader:
     """One snapshot of the warehouse; everything asked of it agrees."""
 
-    def __init__(self, session: "Session", asker: ThreadPoolExecutor) -> None:
-        self._session = session
-        self._asker = asker
+    def __init__(self, sessions: "Sessions") -> None:
+        self._sessions = sessions
         self._coming: dict[str, Future[Any]] = {}
         self.row_count = 0
 
     def ask(self, questions: "Sequence[Question]") -> None:
-        """Begin to ask these, one after the other; `read` then gives what came."""
+        """Begin to ask these, in this order and as many at once as there are sessions; `read` gives what came."""
         for sql, told in questions:
             statement, values = positional(sql, told)
-            self._coming[f"{statement}{values}"] = self._asker.submit(self._session.ask, statement, values)
+            self._coming[f"{statement}{values}"] = self._sessions.ask(statement, values)
 
     def read(self, sql: str, **told: Any) -> "pd.DataFrame":
         """
@@ -61,7 +61,7 @@ class Reader:
         statement, values = positional(sql, told)
         coming = self._coming.pop(f"{statement}{values}", None)
         try:
-            answer = (coming or self._asker.submit(self._session.ask, statement, values)).result()
+            answer = (coming or self._sessions.ask(statement, values)).result()
         except Exception as error:
             raise ReportsError(f"The warehouse did not answer ({_said(error)}); see `errhouse db status`.") from error
         if answer.num_rows > MOST_ROWS:
@@ -74,25 +74,16 @@ class Reader:
 @contextmanager
 def reading(url: str, ahead: "Sequence[Question]" = ()) -> Iterator[Reader]:
     """Open a snapshot of the warehouse at a `postgresql://` URL, and begin to ask. Raises ReportsError."""
-    from reports.session import Session  # noqa: PLC0415 - a command loads what it needs
+    from reports.session import Sessions  # noqa: PLC0415 - a command loads what it needs
 
     try:
-        session = Session(url)
+        sessions = Sessions(url, SETTINGS)
     except Exception as error:
         raise ReportsError(f"The warehouse cannot be reached ({_said(error)}); see `errhouse db status`.") from error
-    with session:
-        for each in SETTINGS:
-            session.run(each)
-        asker = ThreadPoolExecutor(1, "asking")  # one connection answers one question at a time
-        reader = Reader(session, asker)
-        try:
-            reader.ask(ahead)
-            yield reader
-        except BaseException:
-            session.cancel()
-            raise
-        finally:
-            asker.shutdown(cancel_futures=True)
+    with sessions:
+        reader = Reader(sessions)
+        reader.ask(ahead)
+        yield reader
 
 
 def positional(sql: str, told: Mapping[str, Any]) -> tuple[str, list[Any]]:

@@ -1,15 +1,23 @@
 """
-A connection to PostgreSQL that answers with Arrow tables, by ADBC's own calls.
+Connections to PostgreSQL that answer with Arrow tables, by ADBC's own calls; all of one snapshot.
 
 ADBC's DB-API does the same, and imports pandas before it connects; a report has asked by then.
 """
 
+import re
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any, Self
 
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql
 import pyarrow as pa
+
+AT_ONCE = 2  # questions; more than one, since a question waits for the disk and for one of PostgreSQL's processes
+
+_SNAPSHOT = re.compile(r"[0-9A-F]+(-[0-9A-F]+)*")
 
 
 class Session:
@@ -55,3 +63,68 @@ class Session:
         """End what is asked in another thread, if anything is."""
         with suppress(adbc.Error):
             self._connection.cancel()
+
+
+class Sessions:
+    """
+    Sessions that see the same, and the threads that ask in them.
+
+    The first is opened here, the others beside its first question. Where they cannot be, as where connections are few,
+    the first does their work.
+    """
+
+    def __init__(self, url: str, settings: Sequence[str]) -> None:
+        """Open the first one. Raises adbc.Error."""
+        self._url, self._settings = url, settings
+        self._opened: list[Session] = []
+        self._free: SimpleQueue[Session] = SimpleQueue()
+        self._askers = ThreadPoolExecutor(AT_ONCE, "asking")
+        try:
+            first = self._open()
+            snapshot = first.ask("select pg_export_snapshot() as id", [])["id"][0].as_py()
+        except BaseException as wrong:
+            self.__exit__(type(wrong))
+            raise
+        self._free.put(first)
+        for _ in range(AT_ONCE - 1):
+            self._askers.submit(self._join, snapshot)
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(self, wrong: type[BaseException] | None, *_: object) -> None:
+        """Wait for what is being asked, or end it when something went wrong, and leave the database as it was."""
+        self._askers.shutdown(wait=False, cancel_futures=True)
+        for each in self._opened if wrong else ():
+            each.cancel()
+        self._askers.shutdown()
+        for each in self._opened:
+            each.__exit__()
+
+    def ask(self, statement: str, values: list[Any]) -> "Future[pa.Table]":
+        """Begin to ask a question, in the order of asking, as soon as a session is free."""
+        return self._askers.submit(self._asked, statement, values)
+
+    def _asked(self, statement: str, values: list[Any]) -> pa.Table:
+        session = self._free.get()
+        try:
+            return session.ask(statement, values)
+        finally:
+            self._free.put(session)
+
+    def _open(self) -> Session:
+        session = Session(self._url)
+        self._opened.append(session)
+        for each in self._settings:
+            session.run(each)
+        return session
+
+    def _join(self, snapshot: str) -> None:
+        """Open another session on the snapshot of the first."""
+        if not _SNAPSHOT.fullmatch(snapshot):  # for it is a word of a statement that takes no values
+            return
+        with suppress(adbc.Error):
+            session = self._open()
+            session.run(f"set transaction snapshot '{snapshot}'")
+            self._free.put(session)

@@ -3,7 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg import sql
+from sqlalchemy.engine import make_url
 
 from reports import questions
 from reports.built_in import REPORTS, ahead, make
@@ -12,6 +15,7 @@ from reports.period import calendar
 from reports.questions import ALL, Question
 from reports.reading import Reader, positional, reading
 from reports.report import encoded
+from tests.support import postgres, roles
 from tests.support.builders import event
 from tests.support.loading import NOON, loading, sdk, told
 
@@ -62,6 +66,31 @@ def test_a_question_that_fails_ahead_is_told_to_who_asks_it_and_a_reader_that_is
 
     with pytest.raises(Left), reading(filled, [slow]) as reader:
         leave(reader)
+
+
+def test_two_questions_are_asked_at_once_and_see_the_same(filled: str) -> None:
+    count = "select pg_backend_pid() as process, count(*) as events from analytics.events"
+    waits = Question(f"select *, pg_advisory_xact_lock(:key)::text as got from ({count}) counted", {"key": 7})
+    with psycopg.connect(filled, autocommit=True) as holder:
+        holder.execute("select pg_advisory_lock(7)")
+        with reading(filled, [waits]) as reader:
+            with loading(filled) as (loader, _):
+                loader.load([sdk(event(event_id="f" * 32, timestamp=told(NOON)))], origin="test")
+            beside = reader.read(count)
+            holder.execute("select pg_advisory_unlock(7)")
+            waited = reader.read(waits.sql, **waits.told)
+    assert (beside["events"][0], waited["events"][0]) == (40, 40)
+    assert beside["process"][0] != waited["process"][0]
+
+
+def test_a_login_that_may_connect_once_gets_the_same_report(filled: str, postgres_url: str) -> None:
+    with reading(filled) as reader:
+        expected = encoded(make("weekly", reader, WEEK))
+    with roles.login(filled, "analyst", superuser=postgres_url) as url:
+        name = sql.Identifier(make_url(url).username or "")
+        postgres.run(postgres_url, sql.SQL("alter role {} connection limit 1").format(name))
+        with reading(url, ahead("weekly", WEEK)) as reader:
+            assert encoded(make("weekly", reader, WEEK)) == expected
 
 
 def test_every_value_of_a_question_has_a_place() -> None:
