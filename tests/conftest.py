@@ -15,11 +15,39 @@ for _name in [name for name in os.environ if name.startswith(("ERRHOUSE_", "PG")
         del os.environ[_name]  # before any module under test reads them
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what asks for a database: only that is worth repeating on another PostgreSQL."""
+TIER_VARIABLE = "ERRHOUSE_TEST_TIER"
+"""How far to go: 1, what every change is held to; 2 and 3, what takes longer. `make test-long` goes to the end."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """
+    Mark what asks for a database: only that is worth repeating on another PostgreSQL.
+
+    Leave out the scenarios of a higher tier than asked for.
+    """
+    tier = int(os.environ.get(TIER_VARIABLE, "1"))
+    left_out = [item for item in items if _tier(item) > tier]
+    if left_out:
+        items[:] = [item for item in items if _tier(item) <= tier]
+        config.hook.pytest_deselected(items=left_out)
     for item in items:
         if "postgres_url" in getattr(item, "fixturenames", ()):
             item.add_marker("database")
+
+
+def _tier(item: pytest.Item) -> int:
+    found = [marker.kwargs.get("tier", 1) for marker in item.iter_markers("scenario")]
+    return int(found[0]) if found else 1
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print a line for each scenario that was run."""
+    from tests.proof.lines import LINES
+
+    if LINES:
+        terminalreporter.section("scenarios")
+        for line in LINES:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
