@@ -1,7 +1,7 @@
 # `make` alone lists the targets. All of them need only Python >= 3.11 and a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test bench lint docs lock clean
+.PHONY: help setup serve test bench lint audit sbom docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,12 @@ lint: .venv.stamp ## check format, rules, types, import contracts and security
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 	@.venv/bin/bandit -q -c pyproject.toml -r ingest models reports migrations docs
+
+audit: .venv.stamp ## ask advisory sources about what is locked; ARGS="--osv-url URL" for one of your own
+	@.venv/bin/python .ci/audit.py $(ARGS)
+
+sbom: .venv.stamp ## write dist/errhouse.cdx.json: what errhouse needs to run, for a release
+	@.venv/bin/python .ci/sbom.py
 
 docs: .venv.stamp ## write again what in docs/ is made from the code
 	@.venv/bin/python docs/generate.py
