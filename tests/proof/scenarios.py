@@ -8,7 +8,7 @@ input is a 5xx, and a restart needs nobody.
 
 SCENARIOS = {
     "A-01": "A steady load of 500 events/s, 20 KB in the middle: none late, none lost.",
-    "A-02": "Three thousand requests within a second on new connections, out of nothing, five times: none refused or late.",
+    "A-02": "Three thousand requests in a second, each on a new connection, five times: none refused, none late.",
     "A-03": "Load in steps beyond what the service can do: it sheds, it does not stall, and it recovers.",
     "A-04": "Every answer leaves after the sync that made its event durable, as the kernel saw it.",
     "A-05": "A disk that stalls: senders hear 503 in time, and the events are kept all the same.",
@@ -39,7 +39,7 @@ SCENARIOS = {
     "D-05": "A slow network: late, narrow.",
     "D-06": "A database that comes and goes every two seconds: it is not stormed.",
     "D-07": "A database that turns read-only, and a standby that takes over.",
-    "D-08": "Rows the server refuses among a thousand good ones: the good are stored, the bad set aside with the reason.",
+    "D-08": "Rows the server refuses among a thousand: the good are stored, the bad set aside with the reason.",
     "D-09": "What each SQLSTATE means for a batch: again, halved, or stop and tell.",
     "D-10": "A revoked grant, a dropped column, a wrong password, a renamed table: nothing good is set aside.",
     "D-11": "A database disk that is full.",
@@ -61,7 +61,7 @@ SCENARIOS = {
     "E-10": "Naughty strings in every field, from the database to every rendering.",
     "E-11": "Times of every kind, and every report over them.",
     "E-12": "Texts that make regular expressions slow.",
-    "E-13": "Ten thousand mutated bodies: no 5xx, each refusal with its reason, each authentic one stored or set aside.",
+    "E-13": "Ten thousand mutated bodies: no 5xx, a reason for each refusal, each authentic one stored or set aside.",
     "E-14": "Coverage-guided fuzzing of what reads the bytes of strangers.",
     "E-15": "The service's own OpenAPI, fuzzed.",
     "F-01": "A thousand connections that send their headers slowly.",
