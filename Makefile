@@ -1,10 +1,10 @@
 # `make` alone lists the targets. All of them need only Python >= 3.11 and a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test bench lint audit sbom docs lock clean
+.PHONY: help setup serve test test-long bench lint audit sbom docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv.stamp ## make .venv and install everything into it, once
 
@@ -13,6 +13,9 @@ serve: .venv.stamp ## run the whole service; its database too, unless ERRHOUSE_D
 
 test: .venv.stamp ## run the tests; ARGS="tests/models -k embedded" runs some
 	@exec .venv/bin/pytest $(ARGS)
+
+test-long: .venv.stamp ## run every scenario of reliability, hours of them; prints a line each; ARGS="-k B-02" runs some
+	@ERRHOUSE_TEST_TIER=3 exec .venv/bin/pytest -m scenario $(ARGS)
 
 bench: .venv.stamp ## measure, and print the numbers
 	@set -e; for file in tests/bench/bench_*.py; do .venv/bin/python "$$file"; done

@@ -33,6 +33,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "postgres_url" in getattr(item, "fixturenames", ()):
             item.add_marker("database")
+        if holds := getattr(getattr(item, "module", None), "HOLDS", None):
+            item.add_marker(pytest.mark.scenario(*holds))
+        for marker in item.iter_markers("scenario"):
+            item.user_properties += [("scenario", each) for each in marker.args]
 
 
 def _tier(item: pytest.Item) -> int:
@@ -40,13 +44,23 @@ def _tier(item: pytest.Item) -> int:
     return int(found[0]) if found else 1
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note how the tests of each scenario ended."""
+    from tests.proof.lines import OUTCOMES
+
+    if report.when == "call" or report.outcome != "passed":
+        for name, value in report.user_properties:
+            if name == "scenario":
+                OUTCOMES[str(value)].append(report.outcome)
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print a line for each scenario that was run."""
-    from tests.proof.lines import LINES
+    from tests.proof.lines import summary
 
-    if LINES:
+    if lines := summary():
         terminalreporter.section("scenarios")
-        for line in LINES:
+        for line in lines:
             terminalreporter.write_line(line)
 
 
