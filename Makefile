@@ -4,7 +4,7 @@
 .PHONY: help setup serve test test-long bench lint audit sbom docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv.stamp ## make .venv and install everything into it, once
 
