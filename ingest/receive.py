@@ -31,6 +31,9 @@ from models.access import AccessFile
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+# Of a body that is kept first and refused then. An exception in a variable would hold its frame, which holds it and the
+# body, until the collector of cycles comes by.
+_Refused = tuple[Reason, str]
 PROBE = "x-errhouse-doctor"
 """Header by which `errhouse doctor` asks whether a signature is good; what has it is answered, and not kept."""
 _KEPT_REFUSALS = frozenset(
@@ -133,14 +136,14 @@ class Receiver:
             auth.verify_signature(raw, auth.sent_signature(headers), self._secrets)
             if PROBE in headers:
                 return accepted(b'{"accepted":0}')
-        refusal = None
+        refused: _Refused | None = None
         if not body or body.isspace():
-            refusal = MalformedPayload(Reason.EMPTY_BODY, "the body is empty")
+            refused = Reason.EMPTY_BODY, "the body is empty"
         elif not jsontext.is_json(body):
-            refusal = MalformedPayload(Reason.NOT_JSON, "the body is not JSON")
-        await self._keep(_payload(door, None, scope, headers, body, refusal.reason if refusal else None))
-        if refusal:
-            raise refusal
+            refused = Reason.NOT_JSON, "the body is not JSON"
+        await self._keep(_payload(door, None, scope, headers, body, refused[0] if refused else None))
+        if refused:
+            raise MalformedPayload(*refused)
         return accepted(b'{"accepted":1}')
 
     async def _sdk(
@@ -155,7 +158,7 @@ class Receiver:
                 raise
         project_id = self._project(key, argument) if key else None
         _, body = await self._body(door, project_id, scope, headers, receive, seen)
-        refused: MalformedPayload | None = None
+        refused: _Refused | None = None
         event_id: str | None = None
         is_unwanted = False
         try:
@@ -171,7 +174,7 @@ class Receiver:
             else:
                 event_id = store.peek(body)
         except MalformedPayload as bad:
-            refused = bad
+            refused = bad.reason, bad.detail
         except (NotAllowed, TooLarge):
             raise
         except Exception:
@@ -180,13 +183,13 @@ class Receiver:
             raise NotAllowed(
                 Reason.MISSING_KEY, "no DSN key in X-Sentry-Auth, Authorization, the query or the envelope"
             )
-        payload = _payload(door, project_id, scope, headers, body, refused.reason if refused else None)
+        payload = _payload(door, project_id, scope, headers, body, refused[0] if refused else None)
         if event_id is None and refused is None and not is_unwanted:
             event_id = _own_id(payload)
         seen.project_id, seen.event_id = project_id, event_id
         await self._keep(payload)
         if refused:
-            raise refused
+            raise MalformedPayload(*refused)
         return accepted(_json({"id": event_id}) if event_id else b"{}", [UNWANTED] if is_unwanted else [])
 
     def _project(self, public_key: str, argument: str) -> int:

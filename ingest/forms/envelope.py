@@ -106,7 +106,7 @@ def parse(payload: Payload, data: object) -> Iterator[RawEvent]:
     sent_at = header.sent_at if isinstance(header.sent_at, str | int | float) else None
     own_id = event_id(header.event_id)
     is_first = True
-    wrong: MalformedPayload | None = None
+    wrong: tuple[Reason, str] | None = None  # no exception, which would hold this frame and be held by it
     for item in items:
         if item.type != _EVENT:
             continue
@@ -114,7 +114,7 @@ def parse(payload: Payload, data: object) -> Iterator[RawEvent]:
         try:
             event, repaired = _event(body, is_told=own_id is not None or not is_first)
         except MalformedPayload as bad:
-            wrong = wrong or bad
+            wrong = wrong or (bad.reason, bad.detail)
             is_first = False
             continue
         if not is_error(event):
@@ -131,7 +131,7 @@ def parse(payload: Payload, data: object) -> Iterator[RawEvent]:
         )
         is_first = False
     if wrong is not None:
-        raise wrong
+        raise MalformedPayload(*wrong)
     if is_first:
         raise MalformedPayload(Reason.NO_EVENT, f"the envelope holds no error event, but {_listed(items)}")
 

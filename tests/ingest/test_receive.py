@@ -1,7 +1,9 @@
 """One request in, one answer out, over real HTTP into a real spool: what is answered, and what is kept."""
 
+import gc
 import gzip
 import json
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from ingest.receive import PROBE
 from ingest.records import Door
 from tests.support.builders import PUBLIC_KEY, auth, envelope, event, signed
 from tests.support.receiver import HOOK_KEY, OLD_SECRET, SECRET, Running, receiving
+from tests.support.wait import until
 
 MIB = 1024 * 1024
 
@@ -229,3 +232,30 @@ def test_a_spool_that_is_full_is_a_503_that_says_when_to_come_again(tmp_path: Pa
         assert answers[-1].json()["reason"] == "spool_full"
         assert answers[-1].headers["retry-after"] == "10"
         assert len(running.kept()) == codes.count(200)
+
+
+def test_what_is_refused_is_let_go_at_once_and_not_when_cycles_are_looked_for(running: Running) -> None:
+    rest = b"x" * 30_000
+    sent = [
+        ("/hooks/sentry", rest, signed(rest, SECRET)),
+        (f"/hooks/sentry/{HOOK_KEY}", rest, {}),
+        ("/api/42/store/", rest, auth()),
+        ("/api/42/envelope/", b"{}\n" + rest, auth()),
+        ("/api/42/envelope/", b'{}\n{"type":"event"}\n' + rest, auth()),
+        ("/api/42/envelope/", gzip.compress(b"{}") + rest, {**auth(), "Content-Encoding": "gzip"}),
+    ]
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for path, body, headers in sent * 10:
+            assert running.client.post(path, content=body, headers=headers).status_code == 400
+        # the log of requests has each of them until it is written
+        until(lambda: _held_bytes(len(rest)) < 12 * len(rest), 10, "bodies that were refused are let go")
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+
+
+def _held_bytes(least: int) -> int:
+    return sum(each.size for each in tracemalloc.take_snapshot().traces if each.size > least)
