@@ -1,7 +1,6 @@
 """What the system saw (strace): the sync before the acknowledgement, and the faults of a real kernel boundary."""
 
 import re
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -10,6 +9,7 @@ import pytest
 
 from ingest.spool.reader import SpoolReader
 from ingest.spool.segment_reader import Record
+from tests.support.tracing import MISSING, calls, strace_works
 
 WRITER = textwrap.dedent("""
     import asyncio, os, sys
@@ -35,16 +35,10 @@ WRITER = textwrap.dedent("""
 """)
 
 
-def strace_works():
-    if shutil.which("strace") is None:
-        return False
-    return subprocess.run(["strace", "-f", "-o", "/dev/null", "true"], check=False, capture_output=True).returncode == 0
+pytestmark = pytest.mark.skipif(not strace_works(), reason=MISSING)
 
 
-pytestmark = pytest.mark.skipif(not strace_works(), reason="strace is not installed, or may not trace here")
-
-
-def traced(folder, log, count, *options):
+def acknowledged(folder, log, count, *options):
     done = subprocess.run(
         [
             *("strace", "-f", "-y", "-s", "200", "-o", str(log), *options),
@@ -58,33 +52,17 @@ def traced(folder, log, count, *options):
     return re.findall(r"^ACK (\d+)$", done.stdout, re.MULTILINE)
 
 
-def calls(log):
-    """Give (name, file, arguments, result) of each call in the order in which they ended."""
-    begun: dict[str, str] = {}
-    for line in log.read_text(errors="replace").splitlines():
-        thread, _, call = line.partition(" ")
-        call = call.strip()
-        if call.endswith("<unfinished ...>"):
-            begun[thread] = call.removesuffix("<unfinished ...>")
-            if call.startswith("write(1<"):
-                yield "write", "", call, "begun"  # an acknowledgement counts from its beginning
-            continue
-        if match := re.match(r"<\.\.\. \w+ resumed>(.*)", call):
-            call = begun.pop(thread, "") + match[1]
-        if match := re.match(r"(\w+)\((?:\d+<([^>]*)>)?(.*)\)\s+= (-?\d+|\?)", call):
-            yield match[1], match[2] or "", match[3], match[4]
-
-
+@pytest.mark.scenario("A-04")
 def test_nothing_is_acknowledged_before_it_is_synced(tmp_path):
     folder, log = tmp_path / "spool" / "0", tmp_path / "trace"
-    acked = traced(folder, log, 400, "-e", "trace=openat,mkdir,write,fdatasync,fsync")
+    acked = acknowledged(folder, log, 400, "-e", "trace=openat,mkdir,write,fdatasync,fsync")
     assert len(acked) == 400
     written: dict[str, set[str]] = {}
     durable: set[str] = set()
     nameless: set[str] = set()
     folders: set[str] = set()
     seen = 0
-    for name, file, arguments, result in calls(log):
+    for name, file, arguments, result in calls(log, "write(1<"):
         if name == "mkdir" and str(tmp_path) in arguments:
             folders.add(arguments.split('"')[1].rpartition("/")[0])
         elif name == "openat" and ".seg" in arguments and "O_CREAT" in arguments:
@@ -116,7 +94,7 @@ def test_nothing_is_acknowledged_before_it_is_synced(tmp_path):
 )
 def test_no_false_promise_when_the_kernel_says_no(tmp_path, fault):
     folder = tmp_path / "spool" / "0"
-    acked = traced(folder, tmp_path / "trace", 200, "-e", "trace=fdatasync,fsync", "-e", f"inject={fault}")
+    acked = acknowledged(folder, tmp_path / "trace", 200, "-e", "trace=fdatasync,fsync", "-e", f"inject={fault}")
     assert "(INJECTED)" in (tmp_path / "trace").read_text(errors="replace")
     reader = SpoolReader(folder)
     read = set()
