@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from models.schedule_state import ScheduleState, rollup_lag_seconds, schedule_state
 from reports.halt import Halt, Halted
-from reports.schedule import Job, Scheduler, Turn, Work, done, due
+from reports.jobs import Job, Scheduler, Turn, done, due
+from reports.schedule import Work
 from tests.support.lifecycle import Past, past
 from tests.support.loading import Clock, settings
 from tests.support.wait import until
