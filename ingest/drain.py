@@ -8,24 +8,20 @@ import random
 from collections.abc import Callable
 from datetime import datetime
 from time import monotonic, sleep
-from typing import NamedTuple
 
-import msgspec
 import structlog
 from sqlalchemy import Engine
 
 from ingest import metrics, set_aside
-from ingest.errors import Reason
 from ingest.health import LoaderState, loader_state
-from ingest.interpret import EPOCH, Aside
+from ingest.interpret import EPOCH
 from ingest.load import Loader, Tally, move_position, positions
-from ingest.records import Door, Payload
-from ingest.spool import Position, identify, spools
+from ingest.spool import identify, spools
 from ingest.spool.disk import Disk
 from ingest.spool.reader import SpoolReader
 from ingest.spool.reader import wait as wait_for_any
-from ingest.spool.segment_reader import Record
-from ingest.sqlstate import DATABASE_ERRORS, Verdict, told, verdict
+from ingest.spool_batch import Batch, batch_of
+from ingest.sqlstate import DATABASE_ERRORS, Verdict, is_out_of_time, told, verdict
 from models import failpoints
 from models.settings import Settings
 
@@ -40,16 +36,7 @@ _WORDS = {
     Verdict.PARTITION: "a partition cannot be made",
     Verdict.BISECT: "the database refuses the loader's own notes",
 }
-_decode = msgspec.msgpack.Decoder(Payload).decode
 log = structlog.get_logger()
-
-
-class Batch(NamedTuple):
-    """What was read and is not committed yet."""
-
-    payloads: list[Payload]
-    asides: list[Aside]
-    position: Position
 
 
 class _Spool:
@@ -91,6 +78,7 @@ class Drain:
         self._has_asides = True
         self._begun_at = 0.0
         self._was_full = False
+        self._batch_events = settings.LOAD_BATCH_EVENTS
 
     @property
     def total(self) -> LoaderState:
@@ -203,26 +191,11 @@ class Drain:
             spool.reader.release(position)
 
     def _read(self, spool: _Spool) -> Batch | None:
-        settings = self._settings
-        items = spool.reader.read(settings.LOAD_BATCH_EVENTS, settings.LOAD_BATCH_BYTES)
+        items = spool.reader.read(self._batch_events, self._settings.LOAD_BATCH_BYTES)
         if not items:
             return None
-        self._was_full = len(items) >= settings.LOAD_BATCH_EVENTS
-        payloads: list[Payload] = []
-        asides: list[Aside] = []
-        for item in items:
-            if isinstance(item, Record):
-                try:
-                    payloads.append(_decode(item.payload))
-                except (msgspec.MsgspecError, ValueError):
-                    asides.append(self._damaged(item.payload, "a record of the spool is not a payload"))
-            else:
-                asides.append(self._damaged(item.data, item.why))
-        return Batch(payloads, asides, items[-1].position)
-
-    def _damaged(self, data: bytes, why: str) -> Aside:
-        received_at_us = (self._clock() - EPOCH).total_seconds() * 1e6
-        return Aside(Payload(int(received_at_us), Door.FILE, data), Reason.SPOOL_DAMAGED, why)
+        self._was_full = len(items) >= self._batch_events
+        return batch_of(items, self._clock())
 
     def _count(self, tally: Tally) -> None:
         self._state.loaded_total += tally.loaded
@@ -251,6 +224,7 @@ class Drain:
         if monotonic() < self._upkeep_due:
             return
         self._upkeep_due = monotonic() + UPKEEP_SECONDS
+        self._batch_events = min(2 * self._batch_events, self._settings.LOAD_BATCH_EVENTS)
         self._loader.prepare()
         if self._has_asides:
             with self._engine.begin() as connection:
@@ -265,15 +239,30 @@ class Drain:
         found = verdict(error)
         if not isinstance(error, DATABASE_ERRORS):
             return False
-        self._failures += 1
         self._is_prepared = False
         metrics.LOAD_FAILURES.labels(found.value).inc()
+        if is_out_of_time(error) and self._take_less():
+            log.warning(
+                "a batch took the database too long, smaller ones follow", why=told(error), most=self._batch_events
+            )
+            return True
+        self._failures += 1
         say = log.warning if found is Verdict.RETRY else log.error
         say(f"{_WORDS[found]}; events wait in the spool", why=told(error), attempt=self._failures)
         self._engine.dispose()
         self._tell(told(error))
         if found is Verdict.RETRY:
             self._revive()
+        return True
+
+    def _take_less(self) -> bool:
+        """Go back to what is committed, and read half as much at a time from there; False when it cannot be less."""
+        largest = max((spool.batch.size for spool in self._spools.values() if spool.batch is not None), default=0)
+        if largest < 2:
+            return False
+        self._batch_events = largest // 2
+        self.close()
+        self._spools.clear()  # they are opened again where the database says
         return True
 
     def _pause_seconds(self) -> float:

@@ -6,6 +6,7 @@ from enum import Enum
 from psycopg import Error as PsycopgError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
+OUT_OF_TIME = "57014"  # statement_timeout, or someone cancelled it
 NO_PARTITION = "23514"  # a real CHECK carries the constraint's name, a missing partition does not
 
 
@@ -47,6 +48,11 @@ def verdict(error: BaseException) -> Verdict:
     if state.startswith(_SCHEMA):
         return Verdict.SCHEMA
     return Verdict.RETRY
+
+
+def is_out_of_time(error: BaseException) -> bool:
+    """Say whether the server gave up a statement, as it does after `statement_timeout`: less may be done in time."""
+    return getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None) == OUT_OF_TIME
 
 
 def told(error: BaseException) -> str:

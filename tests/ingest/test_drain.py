@@ -19,6 +19,7 @@ from ingest.spool.writer import SpoolWriter
 from models.engine import engine_for
 from tests.support import builders, warehouse
 from tests.support.loading import NOON, PROJECT, Clock, sdk, settings, told, us
+from tests.support.wait import until
 
 MIB = 1024 * 1024
 ASIDE = "select reason, body_bytes, seen_count from warehouse.set_aside order by last_received_at, reason"
@@ -227,3 +228,52 @@ def test_a_disk_that_is_full_does_not_keep_the_spool_from_being_emptied(engine: 
     drained(loop)
     loop.close()
     assert loop.total.loaded_total == 2
+
+
+SLOW_ROWS = """
+    create function warehouse.slow() returns trigger language plpgsql as 'begin perform pg_sleep(0.1); return new; end';
+    create trigger slow before insert on warehouse.fact_event for each row execute function warehouse.slow();
+"""
+
+
+@pytest.mark.scenario("D-15")
+def test_a_batch_that_takes_the_database_too_long_is_read_again_in_smaller_ones(
+    engine: Engine, data_dir: Path, database_url: str
+) -> None:
+    accept(data_dir, *events(16))
+    loop = drain(engine, data_dir)
+    loop._loader.prepare()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(SLOW_ROWS)
+        connection.execute(f"alter database {database_url.rpartition('/')[2]} set statement_timeout = '1s'".encode())
+    engine.dispose()
+    assert not loop.step()
+    assert not loop.is_failing()
+    assert loop._batch_events == 8
+    until(lambda: not loop.step() and loop.is_empty(), 60, "everything is loaded, in smaller batches")
+    loop.close()
+    counted = warehouse.tally(database_url)
+    assert (counted["payloads"], counted["loaded"], counted["duplicates"]) == (16, 16, 0)
+    assert warehouse.rows(database_url, ASIDE) == []
+
+
+def test_one_record_that_takes_too_long_waits_and_is_not_set_aside(
+    engine: Engine, data_dir: Path, database_url: str
+) -> None:
+    accept(data_dir, *events(1))
+    loop = drain(engine, data_dir)
+    loop._loader.prepare()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(SLOW_ROWS)
+        connection.execute(f"alter database {database_url.rpartition('/')[2]} set statement_timeout = '50ms'".encode())
+    engine.dispose()
+    for _ in range(3):
+        assert not loop.step()
+        assert loop.is_failing()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("set statement_timeout = 0")
+        connection.execute("drop trigger slow on warehouse.fact_event")
+        connection.execute(f"alter database {database_url.rpartition('/')[2]} reset statement_timeout".encode())
+    drained(loop)
+    loop.close()
+    assert warehouse.tally(database_url)["loaded"] == 1

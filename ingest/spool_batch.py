@@ -1,0 +1,48 @@
+"""What is read from a spool for one transaction: payloads, bytes that are none, and the position behind them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from ingest.errors import Reason
+from ingest.interpret import EPOCH, Aside
+from ingest.records import Door, Payload
+from ingest.spool import Position
+from ingest.spool.segment_reader import Damaged, Record
+
+_decode = msgspec.msgpack.Decoder(Payload).decode
+
+
+class Batch(NamedTuple):
+    """What was read and is not committed yet."""
+
+    payloads: list[Payload]
+    asides: list[Aside]
+    position: Position
+
+    @property
+    def size(self) -> int:
+        """How many records it holds, good and bad."""
+        return len(self.payloads) + len(self.asides)
+
+
+def batch_of(items: Sequence[Record | Damaged], now: datetime) -> Batch:
+    """Make a batch of what a reader gave, one item at least."""
+    payloads: list[Payload] = []
+    asides: list[Aside] = []
+    for item in items:
+        if isinstance(item, Record):
+            try:
+                payloads.append(_decode(item.payload))
+            except (msgspec.MsgspecError, ValueError):
+                asides.append(_damaged(item.payload, "a record of the spool is not a payload", now))
+        else:
+            asides.append(_damaged(item.data, item.why, now))
+    return Batch(payloads, asides, items[-1].position)
+
+
+def _damaged(data: bytes, why: str, now: datetime) -> Aside:
+    received_at_us = (now - EPOCH).total_seconds() * 1e6
+    return Aside(Payload(int(received_at_us), Door.FILE, data), Reason.SPOOL_DAMAGED, why)
