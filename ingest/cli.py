@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
@@ -20,6 +20,7 @@ import models.cli_archive
 import models.cli_lifecycle
 import models.cli_roles  # noqa: F401 - its commands join `db`
 from ingest import cli_tools
+from ingest.cli_set_aside import loaded, set_aside_commands
 from ingest.errors import IngestError
 from ingest.sqlstate import told as error_told
 from models import cli as models_cli
@@ -40,7 +41,6 @@ from reports.cli import (
 
 if TYPE_CHECKING:
     from ingest.health import Health
-    from ingest.load import Tally
 
 app = typer.Typer(
     name="errhouse",
@@ -49,12 +49,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-set_aside_app = typer.Typer(help="What could not become a row: why, and again.", no_args_is_help=True)
 app.add_typer(models_cli.db, name="db")
 app.add_typer(models_cli.project, name="project")
 app.add_typer(models_cli.hook, name="hook")
 app.add_typer(cli_users.user, name="user")
-app.add_typer(set_aside_app, name="set-aside")
+app.add_typer(set_aside_commands, name="set-aside")
 app.add_typer(report_commands, name="report")
 app.add_typer(schedule_commands, name="schedule")
 app.add_typer(target_commands, name="target")
@@ -202,7 +201,7 @@ def load_files(
         typer.echo("Nothing was read: the files are empty or were loaded before; `--again` reads them anew.")
     else:
         typer.echo(
-            f"{_loaded(tally)}{tally.set_aside} set aside"
+            f"{loaded(tally)}{tally.set_aside} set aside"
             + ("; `errhouse set-aside list` says why." if tally.set_aside else ".")
         )
 
@@ -258,86 +257,6 @@ def doctor(
 
     configure(settings.LOG_LEVEL, "doctor")
     examined(settings, partial(looked_at_targets, settings), partial(looked_at_scripts, settings), as_json=as_json)
-
-
-@set_aside_app.command("list")
-def list_set_aside(
-    reason: Annotated[str | None, typer.Option(help="Only this reason code.")] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many, latest first.")] = 50,
-    as_json: JsonFlag = False,
-) -> None:
-    """List what is set aside, latest first."""
-    from ingest import set_aside  # noqa: PLC0415 - a command loads what it needs
-
-    with _database() as engine, engine.connect() as connection:
-        found = set_aside.listed(connection, reason, top)
-    if as_json:
-        told(found)
-    elif found:
-        names = ("set_aside_key", "reason", "seen_count", "last_received_at", "detail")
-        shown(
-            "Set aside", ("key", "reason", "seen", "last", "detail"), [tuple(e[name] for name in names) for e in found]
-        )
-    else:
-        typer.echo("Nothing is set aside.")
-
-
-@set_aside_app.command("show")
-def show_set_aside(
-    key: Annotated[int, typer.Argument(help="The set_aside_key from `errhouse set-aside list`.")],
-    as_json: JsonFlag = False,
-) -> None:
-    """Show one record: why, and its bytes as they came."""
-    from ingest import set_aside  # noqa: PLC0415 - a command loads what it needs
-
-    with _database() as engine, engine.connect() as connection:
-        found = set_aside.payload_of(connection, key)
-    if found is None:
-        raise IngestError(f"There is no set-aside record {key}; `errhouse set-aside list` shows them.")
-    reason, detail, payload = found
-    body = payload.body.decode("utf-8", "backslashreplace")
-    data: dict[str, Any] = {
-        "reason": reason,
-        "detail": detail,
-        "door": payload.door.value,
-        "project_id": payload.project_id,
-        "headers": payload.headers,
-        "body": body,
-    }
-    if as_json:
-        told(data)
-    else:
-        for name, value in data.items():
-            typer.echo(f"{name}: {_printable(str(value))}")
-
-
-@set_aside_app.command("replay")
-def replay_set_aside(
-    key: Annotated[int | None, typer.Argument(help="One record; without it, all, or all of a reason.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Only this reason code.")] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Load again what was set aside; what still cannot be read stays."""
-    settings = load_settings()
-    from ingest import replay  # noqa: PLC0415 - a command loads what it needs
-
-    with _database() as engine:
-        tally = replay.replay(engine, settings, key, reason)
-    if as_json:
-        told(tally._asdict())
-    else:
-        typer.echo(f"{_loaded(tally)}{tally.set_aside} still set aside.")
-
-
-def _loaded(tally: "Tally") -> str:
-    count = tally.issue_changes
-    changes = f"{count} {'change' if count == 1 else 'changes'} of issues, " if count else ""
-    return f"{tally.loaded} loaded, {tally.duplicates} known already, {changes}"
-
-
-def _printable(text: str) -> str:
-    """Keep a payload from speaking to the terminal."""
-    return "".join(char if char.isprintable() or char in "\n\t" else f"\\u{ord(char):04x}" for char in text)
 
 
 @contextmanager
