@@ -17,8 +17,15 @@ test: .venv.stamp ## run the tests; ARGS="tests/models -k embedded" runs some
 test-long: .venv.stamp ## run every scenario of reliability, hours of them; prints a line each; ARGS="-k B-02" runs some
 	@ERRHOUSE_TEST_TIER=3 exec .venv/bin/pytest -m scenario $(ARGS)
 
-bench: .venv.stamp ## measure, and print the numbers
-	@set -e; for file in tests/bench/bench_*.py; do .venv/bin/python "$$file"; done
+bench: .venv.stamp ## measure speed in less than ten minutes, one JSON line a figure; ARGS="load" measures that alone
+	@exec .venv/bin/python -m tests.bench $(ARGS)
+
+bench-large: .venv.stamp ## measure a million events over HTTP, and ten million in the warehouse; takes an hour
+	@set -e; .venv/bin/python tests/bench/bench_ingest.py --sizes 3000 --events 1000000; \
+	home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; \
+	.venv/bin/python tests/bench/bench_warehouse.py --data "$$home"; \
+	.venv/bin/python tests/bench/bench_report.py --data "$$home"; \
+	.venv/bin/python tests/bench/bench_load.py --full "$$home/times-1"
 
 lint: .venv.stamp ## check format, rules, types, import contracts and security
 	@.venv/bin/ruff format --check

@@ -1,16 +1,19 @@
 """
-Events accepted and rows queryable per second over HTTP, next to an endpoint that only reads its body.
+Events accepted and rows queryable over HTTP, next to an endpoint that only reads its body; at half of that: freshness.
 
-Prints one JSON line a figure; asserts nothing. Everything shares the machine: load generator, service, PostgreSQL.
+Asserts nothing. Everything shares the machine: load generator, service, PostgreSQL.
 """
 
 import argparse
+import bisect
+import itertools
 import json
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from tests.bench import figures
 from tests.bench.client import Outcome, closed_loop, paced, post, runner
 from tests.bench.events import envelope, events, zipped
 from tests.support.server import Server, errhouse, free_port
@@ -34,155 +38,230 @@ async def envelope(project_id: int, request: Request):
     return {"id": "0" * 32}
 uvicorn.run(app, port=int(sys.argv[1]), http="httptools", loop="uvloop", access_log=False, log_level="error")
 """
-
-
-FRESHNESS = """
-    select percentile_cont(array[0.5, 0.99, 1]) within group (order by extract(epoch from loaded_at - received_at))
-    from (select loaded_at, received_at from warehouse.fact_event order by received_at desc limit %(top)s) e
+BARE_SECONDS = 4.0
+WARM_EVENTS = 1000
+SETTLED_SHARE = 0.1  # of a run's beginning is not counted
+DRAIN_SECONDS = 120
+BACKLOG_SECONDS = 2.0  # so long the last row may take after the last answer, or a backlog has grown
+LOADED = "select coalesce(sum(loaded_count), 0)::bigint, clock_timestamp() from warehouse.load_tally"
+BYTES = """
+    select coalesce(sum(pg_total_relation_size(oid)), 0)::bigint from pg_class
+    where relkind = 'r' and relnamespace = 'warehouse'::regnamespace
 """
 
 
-def role_of(process: psutil.Process) -> str:
-    """Name a process of the service by what it does."""
-    return next((word for word in process.cmdline() if word in {"_receive", "_load"}), "serve").strip("_")
+@dataclass
+class Service:
+    """A service under load, with a session that looks at its rows."""
+
+    server: Server
+    connection: psycopg.Connection[Any]
+    key: str
+    seeds: Iterator[int]
+
+    def loaded(self) -> int:
+        """Count the events that are rows."""
+        return int(self.connection.execute(LOADED).fetchone()[0])  # type: ignore[index]
+
+    def stored_bytes(self) -> int:
+        """Give what the warehouse takes, indexes and payloads included."""
+        return int(self.connection.execute(BYTES.encode()).fetchone()[0])  # type: ignore[index]
+
+    def processes(self) -> list[psutil.Process]:
+        """Give its processes, without PostgreSQL's."""
+        ours = [each for each in self.server.children() if each.name() != "postgres"]
+        return [psutil.Process(self.server.process.pid), *ours]
+
+    def requests(self, count: int, size: int, *, is_zipped: bool = False) -> Iterator[bytes]:
+        """Make the requests of `count` events of `size` bytes, as they are asked for."""
+        auth = {"X-Sentry-Auth": f"Sentry sentry_key={self.key}, sentry_version=7, sentry_client=bench/1"}
+        for event_id, event in events(count, size, next(self.seeds)):
+            body = envelope(event_id, event)
+            if is_zipped:
+                yield post("/api/1/envelope/", zipped(body), {**auth, "Content-Encoding": "gzip"})
+            else:
+                yield post("/api/1/envelope/", body, auth)
 
 
-def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
-    """Add up user and system time of processes that are still there."""
-    total = 0.0
-    for process in processes:
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system
-    return total
-
-
-def postgres_processes(data_dir: Path) -> list[psutil.Process]:
-    """Find the embedded server of a data folder, with its backends."""
-    pid = int((data_dir / "postgres" / "data" / "postmaster.pid").read_text().splitlines()[0])
-    server = psutil.Process(pid)
-    return [server, *server.children(recursive=True)]
-
-
-def requests_for(count: int, size: int, key: str, seed: int, *, is_zipped: bool) -> list[bytes]:
-    """Make the requests of `count` events of `size` bytes."""
-    made = []
-    for event_id, event in events(count, size, seed):
-        body = envelope(event_id, event)
-        headers = {"X-Sentry-Auth": f"Sentry sentry_key={key}, sentry_version=7, sentry_client=bench/1"}
-        if is_zipped:
-            body, headers["Content-Encoding"] = zipped(body), "gzip"
-        made.append(post("/api/1/envelope/", body, headers))
-    return made
-
-
-def bare(requests: list[bytes], connections: int) -> float:
+def bare(requests: Iterable[bytes], connections: int) -> float:
     """Measure the endpoint that only reads; give its answers per second."""
     port = free_port()
     process = subprocess.Popen([sys.executable, "-c", BARE, str(port)])
+    left = iter(requests)
     try:
         until(lambda: _listens(port), 20, "the bare endpoint listens")
         with runner() as loop:
-            loop.run(closed_loop(port, requests[:2000], connections))
-            found: Outcome = loop.run(closed_loop(port, requests, connections))
+            loop.run(closed_loop(port, itertools.islice(left, 2000), connections))
+            found: Outcome = loop.run(closed_loop(port, left, connections, seconds=BARE_SECONDS))
     finally:
         process.terminate()
         process.wait()
-    return len(requests) / found.seconds
+    return len(found.latencies) / found.seconds
 
 
 def _listens(port: int) -> bool:
     return any(c.laddr.port == port and c.status == "LISTEN" for c in psutil.net_connections("tcp"))
 
 
-def told(name: str, **figures: Any) -> None:
-    """Print one line."""
-    print(json.dumps({"bench": name, **figures}), flush=True)
+def full_load(book: figures.Book, service: Service, chosen: argparse.Namespace, size: int) -> float:
+    """Send as fast as answers come; tell what was accepted and queryable, and give rows per second."""
+    most = chosen.events or 1_000_000
+    bare_rates = [bare(service.requests(most, size), chosen.connections)]
+    outcome = Outcome()
+    before, stored = service.loaded(), service.stored_bytes()
+    requests: Iterable[bytes] = service.requests(most, size)
+    if chosen.zip:  # compressing takes the generator longer than the service takes to undo it
+        requests = list(service.requests(int(bare_rates[0] * chosen.seconds), size, is_zipped=True))
+
+    def look() -> dict[str, Any]:
+        return {"acked": len(outcome.latencies), "rows": service.loaded() - before}
+
+    meter = figures.Meter(service.processes, service.server.data_dir, probe=look)
+    with runner() as loop, meter:
+        seconds = chosen.seconds if size == chosen.sizes[0] else chosen.short_seconds
+        loop.run(
+            closed_loop(
+                service.server.port,
+                requests,
+                chosen.connections,
+                seconds=float("inf") if chosen.events else seconds,
+                outcome=outcome,
+            )
+        )
+        answered_at = time.perf_counter()
+        sent = len(outcome.latencies)
+        until(lambda: service.loaded() - before >= sent, DRAIN_SECONDS, "every event is a row")
+        drained = time.perf_counter() - answered_at
+    bare_rates.append(bare(service.requests(most, size), chosen.connections))
+    span = [each for each in meter.samples if SETTLED_SHARE * outcome.seconds <= each["at"] <= outcome.seconds]
+    first, last = span[0], span[-1]
+    rates = {kind: (last[kind] - first[kind]) / (last["at"] - first["at"]) for kind in ("acked", "rows")}
+    yardstick = sum(bare_rates) / 2
+    ratio, is_fresh = rates["rows"] / yardstick, drained <= BACKLOG_SECONDS
+    aims: dict[int, tuple[str, bool]] = {
+        3000: ("0.6 of the bare endpoint, no growing backlog", ratio >= 0.6 and is_fresh),
+        50_000: ("250/s", rates["rows"] >= 250 and is_fresh),
+    }
+    aim, met = aims.get(size, (None, None))
+    kind = f"{size / 1000:g} KB" + (", gzip" if chosen.zip else "")
+    middle = span[len(span) // 2]
+    told = meter.cost(sent)
+    book.figure(
+        f"ingest {kind}",
+        rates["rows"],
+        "rows/s",
+        aim=aim,
+        met=met,
+        yardstick=("bare endpoint", yardstick),
+        acked_per_second=round(rates["acked"]),
+        statuses=outcome.statuses,
+        backlog_in_the_middle=middle["acked"] - middle["rows"],
+        backlog_at_the_end=last["acked"] - last["rows"],
+        drained_seconds=round(drained, 2),
+        ack_p50_ms=outcome.percentile(0.5),
+        ack_p99_ms=outcome.percentile(0.99),
+        ack_slowest_ms=outcome.percentile(1.0),
+        bytes_per_event=round((service.stored_bytes() - stored) / sent),
+        **told,
+    )
+    if size == chosen.sizes[0]:
+        _costs(book, kind, meter, told, first, last)
+    return rates["rows"]
 
 
-def main() -> None:
+def _costs(book: figures.Book, kind: str, meter: figures.Meter, told: dict[str, Any], first: Any, last: Any) -> None:
+    cpu = told["cpu_s_per_10k_app"] + told["cpu_s_per_10k_postgres"]
+    book.figure(f"CPU of ingest {kind}", cpu, "CPU-s per 10,000 events", aim="<= 5", met=cpu <= 5)
+
+    def memory(sample: dict[str, Any]) -> int:
+        return int(sample["rss_mb"]["receive"] + sample["rss_mb"]["load"])
+
+    peak = max(memory(each) for each in meter.samples)
+    growth = memory(last) - memory(first)
+    book.figure(
+        f"receiver and loader, ingest {kind}",
+        peak,
+        "MB resident",
+        aim="<= 300",
+        met=peak <= 300,
+        grown_mb=growth,
+        events=told["events"],
+        by_process=last["rss_mb"],
+    )
+
+
+def half_load(book: figures.Book, service: Service, size: int, rate: float, seconds: float) -> None:
+    """Send at a steady rate; tell how long answers take, and how long it is until an event can be queried."""
+    count = int(rate * seconds)
+    made = list(service.requests(count, size))
+    before = service.loaded()
+    seen: list[tuple[float, int]] = []
+
+    def look() -> dict[str, Any]:
+        seen.append((time.perf_counter(), service.loaded() - before))
+        return {}
+
+    meter = figures.Meter(service.processes, service.server.data_dir, probe=look, every=0.02)
+    with runner() as loop, meter:
+        outcome: Outcome = loop.run(paced(service.server.port, made, rate, 64))
+        until(lambda: service.loaded() - before >= count, DRAIN_SECONDS, "every event is a row")
+        look()
+    counts = [rows for _, rows in seen]
+    waits = sorted(
+        seen[bisect.bisect_left(counts, number)][0] - outcome.begun - due
+        for number, due in enumerate(sorted(outcome.due), 1)
+    )
+    p99, slowest = outcome.percentile(0.99), outcome.percentile(1.0)
+    fresh = waits[int(len(waits) * 0.99)]
+    common = {"per_second": round(rate), **meter.cost(count)}
+    book.figure("answers at half load, 99 %", p99, "ms", aim="<= 15", met=p99 <= 15, **common)
+    book.figure("answers at half load, slowest", slowest, "ms", aim="<= 1000", met=slowest <= 1000)
+    book.figure(
+        "freshness at half load, 99 %",
+        fresh,
+        "s from sending to queryable",
+        aim="<= 1",
+        met=fresh <= 1,
+        median=round(waits[len(waits) // 2], 3),
+        slowest=round(waits[-1], 3),
+    )
+
+
+def measure(book: figures.Book, chosen: argparse.Namespace) -> None:
     """Run it."""
-    options = argparse.ArgumentParser()
-    options.add_argument("--events", type=int, default=20_000)
-    options.add_argument("--size", type=int, default=3000)
-    options.add_argument("--connections", type=int, default=16)
-    options.add_argument("--zip", action="store_true")
-    chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data_dir = Path(folder) / "data"
         server = Server(data_dir, None, (), {})
         server.start()
         try:
-            _measure(server, data_dir, chosen)
+            key = json.loads(errhouse("project", "list", "--json", data_dir=data_dir).stdout)[0]["public_key"]
+            url = errhouse("db", "url", data_dir=data_dir).stdout.strip()
+            with psycopg.connect(url, autocommit=True) as connection:
+                service = Service(server, connection, key, itertools.count(1))
+                with runner() as loop:
+                    loop.run(closed_loop(server.port, service.requests(WARM_EVENTS, 3000), chosen.connections))
+                until(lambda: service.loaded() == WARM_EVENTS, 60, "the warm-up is loaded")
+                rate = full_load(book, service, chosen, chosen.sizes[0])
+                if not chosen.events:
+                    half_load(book, service, chosen.sizes[0], rate / 2, chosen.half_seconds)
+                for size in chosen.sizes[1:]:
+                    full_load(book, service, chosen, size)
         finally:
             server.stop()
 
 
-def _measure(server: Server, data_dir: Path, chosen: argparse.Namespace) -> None:
-    project = json.loads(errhouse("project", "list", "--json", data_dir=data_dir).stdout)[0]
-    url = errhouse("db", "url", data_dir=data_dir).stdout.strip()
-    key = project["public_key"]
-    warm = requests_for(1000, chosen.size, key, 7, is_zipped=chosen.zip)
-    requests = requests_for(chosen.events, chosen.size, key, 1, is_zipped=chosen.zip)
-    bare_rate = bare(requests, chosen.connections)
-    with psycopg.connect(url, autocommit=True) as connection, runner() as loop:
-
-        def count() -> int:
-            found = connection.execute("select count(*) from warehouse.fact_event").fetchone()
-            assert found is not None
-            return int(found[0])
-
-        loop.run(closed_loop(server.port, warm, chosen.connections))
-        until(lambda: count() == len(warm), 60, "the warm-up is loaded")
-        ours = [psutil.Process(server.process.pid), *server.children()]
-        database = postgres_processes(data_dir)
-        before, before_database = cpu_seconds(ours), cpu_seconds(database)
-        parts = {process.pid: cpu_seconds([process]) for process in ours}
-        begun = time.perf_counter()
-        outcome: Outcome = loop.run(closed_loop(server.port, requests, chosen.connections))
-        until(lambda: count() == len(warm) + len(requests), 120, "every event is a row")
-        queryable = time.perf_counter() - begun
-        database = list({process.pid: process for process in [*database, *postgres_processes(data_dir)]}.values())
-        per_10k = 10_000 / len(requests)
-        told(
-            "ingest",
-            size=chosen.size,
-            zipped=chosen.zip,
-            statuses=outcome.statuses,
-            bare_per_second=round(bare_rate),
-            acknowledged_per_second=round(len(requests) / outcome.seconds),
-            queryable_per_second=round(len(requests) / queryable),
-            acknowledged_ratio=round(len(requests) / outcome.seconds / bare_rate, 3),
-            queryable_ratio=round(len(requests) / queryable / bare_rate, 3),
-            p50_ms=outcome.percentile(0.5),
-            p99_ms=outcome.percentile(0.99),
-            max_ms=outcome.percentile(1.0),
-            app_cpu_seconds_per_10k=round((cpu_seconds(ours) - before) * per_10k, 2),
-            postgres_cpu_seconds_per_10k=round((cpu_seconds(database) - before_database) * per_10k, 2),
-            cpu_seconds_per_10k={
-                role_of(each): round((cpu_seconds([each]) - parts[each.pid]) * per_10k, 2) for each in ours
-            },
-            rss_mb={role_of(each): round(each.memory_info().rss / 1e6) for each in ours},
-        )
-        half = requests_for(5000, chosen.size, key, 3, is_zipped=chosen.zip)
-        rate = len(requests) / queryable / 2
-        steady: Outcome = loop.run(paced(server.port, half, rate, 64))
-        until(lambda: count() == len(warm) + len(requests) + len(half), 60, "every event is a row")
-        fresh = connection.execute(FRESHNESS, {"top": len(half)}).fetchone()
-        assert fresh is not None
-        told(
-            "freshness",
-            per_second=round(rate),
-            p50_ms=steady.percentile(0.5),
-            p99_ms=steady.percentile(0.99),
-            max_ms=steady.percentile(1.0),
-            row_p50_s=round(fresh[0][0], 3),
-            row_p99_s=round(fresh[0][1], 3),
-            row_max_s=round(fresh[0][2], 3),
-        )
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
+    parser.add_argument("--sizes", type=int, nargs="*", default=[3000, 10_000, 50_000])
+    parser.add_argument("--seconds", type=float, default=60, help="of the first size")
+    parser.add_argument("--short-seconds", type=float, default=12, help="of the others")
+    parser.add_argument("--half-seconds", type=float, default=30)
+    parser.add_argument("--events", type=int, help="so many, instead of for so long")
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--zip", action="store_true")
 
 
 if __name__ == "__main__":
-    main()
+    arguments = argparse.ArgumentParser(description=__doc__)
+    options(arguments)
+    measure(figures.Book(), arguments.parse_args())

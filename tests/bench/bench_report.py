@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from models import embedded, migrate
-from tests.bench.bench_ingest import told
+from tests.bench.figures import told
 
 WEEK = "2026-W46"
 REPORTS = (

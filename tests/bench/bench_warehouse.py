@@ -24,7 +24,7 @@ from models import closing, embedded, migrate
 from models.engine import engine_for
 from models.partitions import EVENTS, GROUP_HOURS, ROLLUPS, ensure
 from tests.bench import made_events
-from tests.bench.bench_ingest import told
+from tests.bench.figures import told
 
 LAST = date(2026, 11, 23)
 GROUP_HOUR_DAYS = 14
@@ -146,10 +146,10 @@ def main() -> None:
             told("times", question=name, by=chosen.times, factor=round(took[chosen.times][name] / took[1][name], 2))
 
 
-def build(url: str, events: int, days: int, *, has_fact: bool) -> None:
+def build(url: str, events: int, days: int, *, has_fact: bool, site: made_events.Site | None = None) -> None:
     """Fill a new database."""
     migrate.upgrade(url)
-    site = made_events.Site()
+    site = site or made_events.Site()
     span = [LAST - timedelta(days=days - 1 - number) for number in range(days)]
     engine = engine_for(url)
     with engine.begin() as connection:

@@ -1,19 +1,23 @@
 """A load generator that costs little: persistent connections, requests made beforehand, answers counted."""
 
 import asyncio
+import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 
 @dataclass
 class Outcome:
-    """What came of a run: answers by status, latencies in seconds, and the run's length."""
+    """What came of a run: answers by status, latencies, length in seconds; of a paced run, when each was due."""
 
     statuses: dict[int, int] = field(default_factory=dict)
     latencies: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    due: list[float] = field(default_factory=list)
+    begun: float = 0.0
 
     def percentile(self, share: float) -> float:
         """Give a latency in milliseconds."""
@@ -22,12 +26,13 @@ class Outcome:
 
 
 class _Connection(asyncio.Protocol):
-    """Sends the next request when the last is answered, or, with a schedule, when its time has come."""
+    """Sends the next request when the last is answered, as long as there are any and it is not later than `until`."""
 
-    def __init__(self, requests: "asyncio.Queue[bytes] | list[bytes]", outcome: Outcome, done: asyncio.Event) -> None:
+    def __init__(self, requests: Iterator[bytes], outcome: Outcome, done: asyncio.Event, until: float) -> None:
         self._requests = requests
         self._outcome = outcome
         self._done = done
+        self._until = until
         self._buffer = b""
         self._sent_at = 0.0
 
@@ -51,40 +56,49 @@ class _Connection(asyncio.Protocol):
         self._next()
 
     def _next(self) -> None:
-        if not self._requests:
+        self._sent_at = time.perf_counter()
+        request = next(self._requests, None) if self._sent_at < self._until else None
+        if request is None:
             self._done.set()
             self._transport.close()
             return
-        request = self._requests.pop()
-        self._sent_at = time.perf_counter()
         self._transport.write(request)
 
 
-async def closed_loop(port: int, requests: Sequence[bytes], connections: int) -> Outcome:
-    """Send every request as fast as answers come."""
+async def closed_loop(
+    port: int,
+    requests: Iterable[bytes],
+    connections: int,
+    *,
+    seconds: float = math.inf,
+    outcome: Outcome | None = None,
+) -> Outcome:
+    """Send requests as fast as answers come, all of them or for so long; `outcome` can be looked at meanwhile."""
     loop = asyncio.get_running_loop()
-    outcome = Outcome()
-    left = list(reversed(requests))
+    outcome = outcome or Outcome()
+    left = iter(requests)
     ends = []
     begun = time.perf_counter()
     for _ in range(connections):
         done = asyncio.Event()
         ends.append(done)
-        await loop.create_connection(lambda done=done: _Connection(left, outcome, done), "127.0.0.1", port)
+        made = partial(_Connection, left, outcome, done, begun + seconds)
+        await loop.create_connection(made, "127.0.0.1", port)
     for done in ends:
         await done.wait()
     outcome.seconds = time.perf_counter() - begun
     return outcome
 
 
-async def paced(port: int, requests: Sequence[bytes], per_second: float, connections: int) -> Outcome:
-    """Send at a steady rate whatever the answers do; latency counts from the intended moment."""
+async def paced(port: int, requests: Iterable[bytes], per_second: float, connections: int) -> Outcome:
+    """Send at a steady rate whatever the answers do; latency, and `due`, count from the intended moment."""
     loop = asyncio.get_running_loop()
     outcome = Outcome()
     idle: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
     for _ in range(connections):
         idle.put_nowait(await asyncio.open_connection("127.0.0.1", port))
     begun = loop.time()
+    outcome.begun = time.perf_counter()
 
     async def send(request: bytes, due: float) -> None:
         reader, writer = await idle.get()
@@ -93,6 +107,7 @@ async def paced(port: int, requests: Sequence[bytes], per_second: float, connect
         at = head.lower().find(b"content-length: ")
         await reader.readexactly(int(head[at + 16 :].split(b"\r\n", 1)[0]))
         outcome.latencies.append(loop.time() - due)
+        outcome.due.append(due - begun)
         status = int(head[9:12])
         outcome.statuses[status] = outcome.statuses.get(status, 0) + 1
         idle.put_nowait((reader, writer))
