@@ -2,13 +2,15 @@
 The spool against a disk that forgets: whatever is killed or cut whenever, everything acknowledged is loaded.
 
 The machine plays sender, loader and database; the database forgets nothing, the disk everything that was not synced.
-ERRHOUSE_TEST_EXAMPLES says how many histories are tried.
+How many histories are tried depends on the tier; ERRHOUSE_TEST_EXAMPLES says it otherwise.
 """
 
 import os
+from collections import Counter
 from pathlib import Path
 from random import Random
 
+import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -19,10 +21,15 @@ from ingest.spool.backlog import BacklogCounter
 from ingest.spool.journal import Journal
 from ingest.spool.reader import SpoolReader
 from ingest.spool.segment_reader import Record
+from tests.proof.lines import report
 from tests.support.spool_disk import MemoryDisk, PowerCut
 
+HOLDS = ("C-01",)
 FOLDER = Path("/nowhere/spool/0")
-EXAMPLES = int(os.environ.get("ERRHOUSE_TEST_EXAMPLES", "300"))
+TIER = os.environ.get("ERRHOUSE_TEST_TIER", "1")
+EXAMPLES = int(os.environ.get("ERRHOUSE_TEST_EXAMPLES", {"1": 300, "2": 3_000, "3": 50_000}[TIER]))
+STEPS = 40 if TIER == "1" else 60
+seen: Counter[str] = Counter()
 
 
 class SpoolMachine(RuleBasedStateMachine):
@@ -52,6 +59,7 @@ class SpoolMachine(RuleBasedStateMachine):
             self._cut()
 
     def _cut(self):
+        seen["power cuts"] += 1
         self.disk.power_cut()
         self.journal = self.reader = None
         self.in_flight = []
@@ -65,7 +73,9 @@ class SpoolMachine(RuleBasedStateMachine):
         try:
             self.journal.commit(records)
         except SpoolBroken:
+            seen["refused"] += len(records)
             return
+        seen["acked"] += len(records)
         self.acked += records
         self.groups.update(dict.fromkeys(records, len(self.groups)))
 
@@ -146,6 +156,7 @@ class SpoolMachine(RuleBasedStateMachine):
     def teardown(self):
         if not hasattr(self, "disk"):
             return
+        seen["histories"] += 1
         self.disk.cut_after = None
         self.disk.failing.clear()
         self._write(1)  # seals whatever tail there is
@@ -155,6 +166,7 @@ class SpoolMachine(RuleBasedStateMachine):
                 break
             self._load(100)
         lost = set(self.acked) - set(self.loaded)
+        seen["lost"] += len(lost)
         assert not lost, f"acknowledged and lost: {sorted(lost)}"
         assert not set(self.loaded) - set(self.tried), "invented"
         # Within a group that had to be written twice, the power cut may keep the second record of the first try only.
@@ -165,10 +177,18 @@ class SpoolMachine(RuleBasedStateMachine):
         assert self.reader.backlog().is_exact
 
 
-TestSpoolMachine = SpoolMachine.TestCase
-TestSpoolMachine.settings = settings(
-    max_examples=EXAMPLES,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+@pytest.mark.timeout(3 * 3600)
+class TestSpoolMachine(SpoolMachine.TestCase):
+    settings = settings(
+        max_examples=EXAMPLES,
+        stateful_step_count=STEPS,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+    def runTest(self):  # noqa: N802 - unittest's name
+        seen.clear()
+        super().runTest()
+        assert min(seen[each] for each in ("histories", "acked", "refused", "power cuts")) > EXAMPLES // 10, seen
+        told = " ".join(f"{name} {seen[name]}" for name in ("histories", "acked", "refused", "power cuts"))
+        report(f"C-01 pass {told} lost {seen['lost']}")
