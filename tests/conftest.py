@@ -40,8 +40,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _tier(item: pytest.Item) -> int:
-    found = [marker.kwargs.get("tier", 1) for marker in item.iter_markers("scenario")]
-    return int(found[0]) if found else 1
+    """Give the highest that a test or its case is marked with."""
+    return max((int(marker.kwargs.get("tier", 1)) for marker in item.iter_markers("scenario")), default=1)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

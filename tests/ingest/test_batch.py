@@ -52,6 +52,7 @@ def test_one_event_whose_time_was_rounded_on_its_way_is_one_row(database_url: st
     assert (found["occurred_at"], found["source"], found["time_quality"]) == (MOMENT, "sdk", "exact")
 
 
+@pytest.mark.scenario("G-05")
 def test_the_first_form_to_arrive_keeps_the_row_in_every_order(database_url: str) -> None:
     forms = {"sdk": sdk, "webhook_platform": webhook, "webhook_legacy": legacy}
     for order in permutations(forms):
@@ -73,6 +74,7 @@ def test_a_clock_that_sentry_corrected_by_hours_makes_no_second_row(database_url
     assert (tally.loaded, tally.duplicates) == (0, 1)
 
 
+@pytest.mark.scenario("G-07")
 @pytest.mark.parametrize(("drift", "quality"), [(timedelta(hours=2), "drifted"), (timedelta(days=20), "drifted")])
 def test_a_clock_that_is_off_by_its_own_account_makes_one_row_whatever_sentry_makes_of_it(
     database_url: str, drift: timedelta, quality: str
@@ -85,6 +87,7 @@ def test_a_clock_that_is_off_by_its_own_account_makes_one_row_whatever_sentry_ma
     assert (found["time_quality"], found["occurred_at"]) == (quality, MOMENT - drift)
 
 
+@pytest.mark.scenario("G-02", "G-07")
 @pytest.mark.parametrize(
     ("timestamp", "quality"),
     [(None, "missing"), ("soon", "missing"), (told(NOON - 90 * DAY), "too_old"), (told(NOON + 400 * DAY), "future")],
@@ -109,6 +112,7 @@ def test_an_event_of_doubtful_time_meets_its_row_of_a_good_one_and_the_other_way
     assert len(warehouse.rows(database_url, EVENTS)) == 2
 
 
+@pytest.mark.scenario("G-03")
 def test_the_same_id_in_two_projects_is_two_rows(database_url: str) -> None:
     one = event(timestamp=told(MOMENT))
     odd = event(timestamp=None)
@@ -120,6 +124,7 @@ def test_the_same_id_in_two_projects_is_two_rows(database_url: str) -> None:
     assert len(warehouse.rows(database_url, EVENTS)) == 4
 
 
+@pytest.mark.scenario("G-03")
 def test_the_same_id_with_another_body_leaves_the_first_row(database_url: str) -> None:
     one = event(event_id="a" * 32, timestamp=told(MOMENT), message="first")
     load(database_url, sdk(one), sdk({**one, "message": "second"}))
@@ -173,6 +178,7 @@ def test_what_is_known_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(known._known) <= 10
 
 
+@pytest.mark.scenario("G-05")
 def test_two_loaders_that_race_with_two_forms_of_each_event_make_one_row_each(database_url: str) -> None:
     events = [event(event_id=uuid4().hex, timestamp=told(MOMENT + n * timedelta(minutes=20))) for n in range(300)]
     errors: list[Exception] = []

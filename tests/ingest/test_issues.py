@@ -96,6 +96,7 @@ def engine(database_url: str) -> Iterator[Engine]:
     made.dispose()
 
 
+@pytest.mark.scenario("G-04")
 @examples(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(), sizes=st.lists(st.integers(1, 10), min_size=1, max_size=10))
 def test_any_order_of_arrival_gives_the_same_issue_and_the_same_history(

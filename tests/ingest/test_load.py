@@ -46,6 +46,7 @@ def commit(loader: Loader, made: list[Row]) -> Tally:
     return loader._commit(made, [owner(n) for n in range(len(made))], [], len(made), "test", None)
 
 
+@pytest.mark.scenario("G-02")
 def test_a_batch_that_comes_twice_adds_nothing_and_is_counted(database_url: str) -> None:
     batch = [sdk(builders.event(timestamp=told(NOON))) for _ in range(5)] + [store({"event_id": "x"}), owner(1)]
     with loading(database_url) as (loader, _):

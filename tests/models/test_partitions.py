@@ -13,12 +13,13 @@ from sqlalchemy import Engine
 
 from models.engine import engine_for
 from models.partitions import EVENTS, MONDAY, Leaf, Partitions, leaf_for, leaves
+from tests.proof.lines import report
 from tests.support.server import ROOT
 
 DAY = timedelta(days=1)
 TUESDAY = date(2026, 11, 24)
 PROCESSES = 8
-ROUNDS = 4
+WITHIN = 800
 
 days = st.dates(date(1970, 1, 5), date(2400, 1, 1))
 lengths = st.sampled_from([1, 7])
@@ -149,8 +150,13 @@ def test_rows_at_both_edges_of_a_day_find_their_partition(engine: Engine, databa
             connection.execute(add, (midnight + DAY,))
 
 
-def test_eight_processes_that_make_the_same_partitions_make_them_once_without_an_error(database_url: str) -> None:
-    command = [sys.executable, "-c", MAKER, database_url, str(ROUNDS)]
+@pytest.mark.scenario("H-01")
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("rounds", [4, pytest.param(50, marks=pytest.mark.scenario("H-01", tier=2))])
+def test_eight_processes_that_make_the_same_partitions_make_them_once_without_an_error(
+    database_url: str, rounds: int
+) -> None:
+    command = [sys.executable, "-c", MAKER, database_url, str(rounds)]
     makers = [
         subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(PROCESSES)
@@ -159,10 +165,11 @@ def test_eight_processes_that_make_the_same_partitions_make_them_once_without_an
         assert maker.stdin is not None
         maker.stdin.write("go\n")
         maker.stdin.flush()
-    said = [maker.communicate(timeout=120)[1] for maker in makers]
+    said = [maker.communicate(timeout=WITHIN)[1] for maker in makers]
     assert [(maker.returncode, words) for maker, words in zip(makers, said, strict=True)] == [(0, "")] * PROCESSES
-    firsts = [date(2026, 1, 5) + timedelta(weeks=10 * n + week) for n in range(ROUNDS) for week in (0, 1, 2)]
+    firsts = [date(2026, 1, 5) + timedelta(weeks=10 * n + week) for n in range(rounds) for week in (0, 1, 2)]
     for parent in (each.name for each in EVENTS):
         found = children(database_url, parent)
         assert [name for name, *_ in found] == [f"{parent}_p{first:%Y_%m_%d}" for first in firsts]
         assert not [bound for _, bound, *_ in found if "DEFAULT" in bound]
+    report(f"H-01 pass {PROCESSES} processes, {rounds} rounds: {len(firsts)} partitions of each table, no error")

@@ -21,7 +21,7 @@ from tests.support.schedules import START, given, keep
 from tests.support.server import ROOT
 
 TICKS = 1000
-SCHEDULERS = 3
+SCHEDULERS = 4
 TICK = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 WITHIN = 250
@@ -105,7 +105,8 @@ class Scheduler:
         self._process.communicate()
 
 
-def test_three_schedulers_at_once_for_a_thousand_ticks_run_each_instant_once_though_one_is_killed_at_it(
+@pytest.mark.scenario("H-02")
+def test_four_schedulers_at_once_for_a_thousand_ticks_run_each_instant_once_though_one_is_killed_at_it(
     database_url: str, engine: Engine
 ) -> None:
     keep(
@@ -149,10 +150,11 @@ def test_three_schedulers_at_once_for_a_thousand_ticks_run_each_instant_once_tho
     assert {row["status"] for row in rows} == {"done"}
     attempts = {(row["name"], row["scheduled_for"]): row["attempt_count"] for row in rows if row["attempt_count"] > 1}
     assert attempts == {lost: 2}
-    assert {row["worker"] for row in rows} == {"0", "1", "2"}
+    assert {row["worker"] for row in rows} == {"0", "1", "2", "3"}
     assert warehouse.value(database_url, "select count(*)::int from warehouse.report_artifact") == len(wanted)
 
 
+@pytest.mark.scenario("H-03")
 def test_several_that_see_the_same_silence_take_a_run_over_once(database_url: str, engine: Engine) -> None:
     keep(engine, given())
     killed = claimed(engine, START + HOUR, "killed")

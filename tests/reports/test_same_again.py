@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
+import pytest
+
 from models import fold
 from reports.built_in import REPORTS
 from tests.support.builders import event
@@ -31,6 +33,7 @@ def parcel(seed: int, project: int) -> list[dict[str, object]]:
     ]
 
 
+@pytest.mark.scenario("G-08")
 def test_every_report_is_the_same_after_folding_late_duplicates_and_a_rebuild(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import msgspec
 import psutil
+import pytest
 
 from tests.support import warehouse
 from tests.support.builders import auth, event
@@ -85,6 +86,7 @@ def test_it_ends_with_its_parent(tmp_path: Path, database_url: str) -> None:
         assert left == []
 
 
+@pytest.mark.scenario("H-02")
 def test_several_services_on_one_database_do_everything_once(tmp_path: Path, database_url: str) -> None:
     often = {"ERRHOUSE_FOLD_SECONDS": "0.2", "ERRHOUSE_MAINTAIN_SECONDS": "1", "ERRHOUSE_EVENT_RETENTION_DAYS": "7"}
     with (

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import msgspec
+import pytest
 
 from ingest.spool.journal import Journal
 from models.clock import now
@@ -54,6 +55,7 @@ def events_of(body: bytes) -> int:
     return int(next(figure["value"] for figure in headline if figure["name"] == "events"))
 
 
+@pytest.mark.scenario("H-02")
 def test_a_report_is_made_by_the_clock_kept_sent_shown_and_not_made_again_though_the_service_is_killed(
     tmp_path: Path, database_url: str
 ) -> None:
