@@ -26,6 +26,10 @@ WEBHOOK_TIMEOUTS = Gauge(
     "Webhooks answered after more than 1 s within 24 hours, also before a restart; at 1,000 Sentry stops sending.",
     multiprocess_mode="mostrecent",
 )
+SPOOL_FAILURES = Counter(
+    "errhouse_spool_failures",
+    "Segments of a spool that receivers gave up because a write or a sync failed; their records are written again.",
+)
 PAYLOADS = Counter("errhouse_payloads_read", "Payloads the loader has read from spools.")
 EVENTS = Counter("errhouse_events", "Events the loader met, by outcome: loaded, duplicate or refused.", ["outcome"])
 ISSUE_CHANGES = Counter("errhouse_issue_changes", "Changes of issues the loader was told, new or met again.")

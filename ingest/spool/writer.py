@@ -15,6 +15,7 @@ from queue import Empty, SimpleQueue
 import msgspec
 import structlog
 
+from ingest import metrics
 from ingest.spool import WAKE, SpoolBroken, SpoolFull
 from ingest.spool.bell import Bell
 from ingest.spool.disk import Disk
@@ -71,7 +72,7 @@ class SpoolWriter:
         self._counted_bytes = 0  # of all segments, when they were last counted
         self._counted_at = 0.0
         self._counted_written = 0  # what the journal had written by then
-        self._appended = self._refused = self._groups = 0
+        self._appended = self._refused = self._groups = self._failures = 0
         self._recount()
 
     async def append(self, record: bytes) -> None:
@@ -150,7 +151,9 @@ class SpoolWriter:
         tend_at = time.monotonic() + TEND_SECONDS
         while is_open:
             group, is_open = self._gather()
-            if group and not self._commit(group):
+            is_heard = not group or self._commit(group)
+            self._tell_failures()
+            if not is_heard:
                 break
             if is_open and time.monotonic() >= tend_at:
                 self._tend()
@@ -181,6 +184,14 @@ class SpoolWriter:
             self._journal.tend()
         except Exception:
             log.exception("the spool cannot be looked after")
+
+    def _tell_failures(self) -> None:
+        """Count and log the segments that were given up since the last time."""
+        failures = self._journal.failures
+        if failures != self._failures:
+            metrics.SPOOL_FAILURES.inc(failures - self._failures)
+            log.error("the disk failed; records are written into a new segment", failures=failures)
+            self._failures = failures
 
     def _gather(self) -> tuple[list[_Waiting], bool]:
         """Wait a while for a record and take all that are there; False when the end was among them."""

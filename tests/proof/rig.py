@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -184,17 +184,19 @@ def proving(
     service_url: str | None = None,
     least: int = LEAST_ACKNOWLEDGED,
     drained_seconds: float = 60,
+    prefix: Sequence[str] = (),
     **env: str,
 ) -> Iterator[Run]:
     """
     Run a scenario; at its end everything the promise says must hold.
 
     Takes: `name`, the scenario's id; `url` of the database, and `service_url` where the service reaches it by another
-    way; `least`, how many events must have been acknowledged for it to say anything; `env`, more settings.
+    way; `least`, how many events must have been acknowledged for it to say anything; `prefix`, what runs the service;
+           `env`, more settings.
     """
     given = os.environ.get("ERRHOUSE_TEST_SEED")
     seed = given or seed or name
-    with serving(folder / "data", service_url or url, **env) as server:
+    with serving(folder / "data", service_url or url, prefix=prefix, **env) as server:
         run = Run(name, server, url, seed, folder)
         try:
             yield run

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -58,12 +58,20 @@ def free_port() -> int:
 class Server:
     """One `errhouse serve`, on one port, data folder and database for its whole life, however often it is restarted."""
 
-    def __init__(self, data_dir: Path, database_url: str | None, arguments: tuple[str, ...], env: Mapping[str, str]):
+    def __init__(
+        self,
+        data_dir: Path,
+        database_url: str | None,
+        arguments: tuple[str, ...],
+        env: Mapping[str, str],
+        prefix: Sequence[str] = (),
+    ) -> None:
         self.data_dir = data_dir
         self.port = int(env.get("ERRHOUSE_PORT") or free_port())
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_path = data_dir.parent / f"{data_dir.name}.serve.log"
         self._arguments = arguments
+        self._prefix = prefix
         self._process: subprocess.Popen[bytes] | None = None
         self._env = {"ERRHOUSE_DATA_DIR": str(data_dir), "ERRHOUSE_PORT": str(self.port), **env}
         if database_url:
@@ -73,7 +81,7 @@ class Server:
         """Start it; with `wait`, return when it is ready."""
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command(), "serve", *self._arguments],
+                [*self._prefix, *command(), "serve", *self._arguments],
                 cwd=ROOT,
                 env=environment(**self._env),
                 stdin=subprocess.DEVNULL,
@@ -150,10 +158,19 @@ class Server:
 
 @contextmanager
 def serving(
-    data_dir: Path, database_url: str | None = None, *arguments: str, wait: bool = True, **env: str
+    data_dir: Path,
+    database_url: str | None = None,
+    *arguments: str,
+    wait: bool = True,
+    prefix: Sequence[str] = (),
+    **env: str,
 ) -> Iterator[Server]:
-    """Run `errhouse serve ARGUMENTS…` for as long as the context, ready from the start; `env` are more settings."""
-    server = Server(data_dir, database_url, arguments, env)
+    """
+    Run `errhouse serve ARGUMENTS…` for as long as the context, ready from the start.
+
+    Takes: `env`, more settings; `prefix`, the words of a command that runs another (`strace`, `prlimit`).
+    """
+    server = Server(data_dir, database_url, arguments, env, prefix)
     try:
         server.start(wait=wait)
         yield server

@@ -3,14 +3,10 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.wait import until
-
-ATTACH_SECONDS = 10
 MISSING = "strace is not installed, or may not trace here"
 
 
@@ -57,16 +53,6 @@ def _told(call: str, result: str = "") -> Iterator[Call]:
         yield Call(match[1], match[2] or "", match[3], result or match[4])
 
 
-@contextmanager
-def traced(pids: Sequence[int], log: Path, *options: str) -> Iterator[None]:
-    """Trace processes that run, with all their threads, for as long as the context; they live on."""
-    attached = [word for pid in pids for word in ("-p", str(pid))]
-    said = log.with_suffix(".said")
-    with said.open("w") as output:
-        tracer = subprocess.Popen(["strace", "-f", "-y", "-o", str(log), *options, *attached], stderr=output)
-    try:
-        until(lambda: said.read_text().count(" attached") >= len(pids), ATTACH_SECONDS, "strace is attached")
-        yield
-    finally:
-        tracer.terminate()
-        tracer.wait(ATTACH_SECONDS)
+def tracer(log: Path, *options: str) -> tuple[str, ...]:
+    """Give the words that run a command, and all it starts, under strace; only the calls asked for are slowed down."""
+    return ("strace", "-D", "-f", "--seccomp-bpf", "-y", "-o", str(log), *options)
