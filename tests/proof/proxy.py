@@ -132,6 +132,9 @@ class Proxy:
                 await writer.drain()
             if writer.can_write_eof():
                 writer.write_eof()
+        except OSError:
+            self._cut(writer)  # a reset, as of a client that was killed, is passed on
+            raise
         finally:
             if state.is_committing or (is_from_client and self.fault.cuts_after_bytes):
                 self._cut(writer)
