@@ -14,13 +14,14 @@ from sqlalchemy import Engine
 
 from ingest import metrics, set_aside
 from ingest.health import LoaderState, loader_state
+from ingest.in_hand import Caution, Place
 from ingest.interpret import EPOCH
 from ingest.load import Loader, Tally, move_position, positions
 from ingest.spool import identify, spools
 from ingest.spool.disk import Disk
 from ingest.spool.reader import SpoolReader
 from ingest.spool.reader import wait as wait_for_any
-from ingest.spool_batch import Batch, batch_of
+from ingest.spool_batch import Batch, batch_of, unread
 from ingest.sqlstate import DATABASE_ERRORS, Verdict, is_out_of_time, told, verdict
 from models import failpoints
 from models.settings import Settings
@@ -48,6 +49,12 @@ class _Spool:
         self.batch: Batch | None = None
         self.committed = reader.committed
 
+    @property
+    def place(self) -> Place:
+        """Where the next batch begins."""
+        at = self.committed
+        return None if at is None else (str(at.spool), at.segment, at.offset)
+
 
 class Drain:
     """
@@ -70,8 +77,10 @@ class Drain:
         self._loader = Loader(engine, settings, clock)
         self._spools: dict[str, _Spool] = {}
         self._run_dir = settings.DATA_DIR / "run"
-        said = loader_state(self._run_dir)
-        self._state = LoaderState(0, positions=said.positions if said else {})  # they hold while the database is away
+        said = loader_state(self._run_dir) or LoaderState(0)
+        # both hold while the database is away
+        self._state = LoaderState(0, positions=said.positions, in_hand=said.in_hand)
+        self._caution = Caution(said.in_hand, settings.LOAD_BATCH_EVENTS)
         self._failures = 0
         self._upkeep_due = 0.0
         self._is_prepared = False
@@ -158,7 +167,9 @@ class Drain:
         known = positions(self._engine)
         for folder in found:
             reader = SpoolReader(folder, known.get(str(identify(Disk(), folder))))
-            self._spools[folder.name] = _Spool(folder.name, reader)
+            spool = _Spool(folder.name, reader)
+            self._spools[folder.name] = spool
+            self._caution.opened(spool.name, spool.place)
 
     def _step_spool(self, spool: _Spool) -> bool:
         if spool.batch is None:
@@ -166,15 +177,18 @@ class Drain:
         if spool.batch is None:
             self._pass_over(spool)
             return False
-        failpoints.passed(failpoints.BATCH_READ)
         begun = monotonic()
         batch = spool.batch
+        self._take(spool, batch.size)
+        failpoints.passed(failpoints.BATCH_READ)
         tally = self._loader.load(
             batch.payloads, origin=str(batch.position.spool), position=batch.position, asides=batch.asides
         )
         failpoints.passed(failpoints.LOAD_COMMITTED)
         spool.batch = None
         spool.committed = batch.position
+        del self._state.in_hand[spool.name]
+        self._caution.loaded()
         self._begun_at = begun
         metrics.LOAD_SECONDS.observe(monotonic() - begun)
         self._count(tally)
@@ -191,11 +205,22 @@ class Drain:
             spool.reader.release(position)
 
     def _read(self, spool: _Spool) -> Batch | None:
-        items = spool.reader.read(self._batch_events, self._settings.LOAD_BATCH_BYTES)
+        most = min(self._batch_events, self._caution.most)
+        try:
+            items = spool.reader.read(most, self._settings.LOAD_BATCH_BYTES)
+        except MemoryError:
+            self._take(spool, most)
+            raise
         if not items:
             return None
-        self._was_full = len(items) >= self._batch_events
-        return batch_of(items, self._clock())
+        self._was_full = len(items) >= most
+        batch = batch_of(items, self._clock())
+        return unread(batch) if self._caution.is_fatal(spool.name, spool.place, batch.size) else batch
+
+    def _take(self, spool: _Spool, records: int) -> None:
+        """Write down what is in hand, for who comes after a loader that dies of it."""
+        self._state.in_hand[spool.name] = self._caution.taken(spool.name, spool.place, records)
+        self._write()
 
     def _count(self, tally: Tally) -> None:
         self._state.loaded_total += tally.loaded
@@ -212,9 +237,11 @@ class Drain:
         self._state.heartbeat_us = int((self._clock() - EPOCH).total_seconds() * 1e6)
         self._state.database = database
         for spool in self._spools.values():
-            if spool.committed is not None:
-                at = spool.committed
-                self._state.positions[spool.name] = (str(at.spool), at.segment, at.offset)
+            if spool.place is not None:
+                self._state.positions[spool.name] = spool.place
+        self._write()
+
+    def _write(self) -> None:
         try:
             self._state.write(self._run_dir)
         except OSError as error:
@@ -240,6 +267,7 @@ class Drain:
         if not isinstance(error, DATABASE_ERRORS):
             return False
         self._is_prepared = False
+        self._state.in_hand.clear()  # it is no fault of the batch, or one that is told
         metrics.LOAD_FAILURES.labels(found.value).inc()
         if is_out_of_time(error) and self._take_less():
             log.warning(

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from ingest.in_hand import InHand
 from ingest.spool import Position, spools
 from ingest.spool.backlog import Backlog, BacklogCounter
 from ingest.spool.disk import Disk
@@ -22,7 +23,7 @@ SPOOL_NEARLY_FULL = 0.9
 
 
 class LoaderState(msgspec.Struct):
-    """What the loader says of itself, after each step."""
+    """What the loader says of itself, after each step, and of a batch before it is loaded."""
 
     heartbeat_us: int
     database: str = "starting"
@@ -30,6 +31,7 @@ class LoaderState(msgspec.Struct):
     duplicate_total: int = 0
     set_aside_total: int = 0
     positions: dict[str, tuple[str, int, int]] = {}
+    in_hand: dict[str, InHand] = {}
 
     def write(self, run_dir: Path) -> None:
         """Replace the file in one step; it need not survive a power cut."""

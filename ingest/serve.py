@@ -64,7 +64,8 @@ def serve(settings: Settings, roles: tuple[str, ...]) -> None:
         if set(roles) >= {"receive", "load"}:
             shutil.rmtree(run_dir / "metrics", ignore_errors=True)
             if said := loader_state(run_dir):
-                LoaderState(0, "starting", positions=said.positions).write(run_dir)  # but how far it came stays true
+                # but how far it came stays true, and what it died with
+                LoaderState(0, "starting", positions=said.positions, in_hand=said.in_hand).write(run_dir)
         (run_dir / "metrics").mkdir(mode=0o700, exist_ok=True)
         service = _Service(settings, run_dir, listening, console, stop)
         try:

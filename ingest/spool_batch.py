@@ -12,6 +12,10 @@ from ingest.records import Door, Payload
 from ingest.spool import Position
 from ingest.spool.segment_reader import Damaged, Record
 
+FATAL = (
+    "The loader died each time it took this in hand; see its log, and `errhouse set-aside replay` when it is mended."
+)
+
 _decode = msgspec.msgpack.Decoder(Payload).decode
 
 
@@ -41,6 +45,12 @@ def batch_of(items: Sequence[Record | Damaged], now: datetime) -> Batch:
         else:
             asides.append(_damaged(item.data, item.why, now))
     return Batch(payloads, asides, items[-1].position)
+
+
+def unread(batch: Batch) -> Batch:
+    """Set aside what a batch holds instead of looking at it."""
+    asides = [Aside(payload, Reason.INTERNAL, FATAL) for payload in batch.payloads]
+    return batch._replace(payloads=[], asides=[*asides, *batch.asides])
 
 
 def _damaged(data: bytes, why: str, now: datetime) -> Aside:
