@@ -29,13 +29,14 @@ def receive(settings: Settings, number: int, handle: int) -> None:
     from ingest.app import create_app  # noqa: PLC0415 - after the metrics folder is in the environment
     from ingest.console import behind_proxies  # noqa: PLC0415 - the same
     from ingest.tls import served  # noqa: PLC0415 - the same
+    from ingest.wire import limited  # noqa: PLC0415 - only receivers need it
 
     configure(settings.LOG_LEVEL, f"receive-{number}")
     stop_with_parent()
     app = create_app(settings, settings.spool_dir / str(number), settings.DATA_DIR / "run")
     config = uvicorn.Config(
         behind_proxies(app, settings.TRUSTED_PROXIES),
-        http="httptools",
+        http=limited(),
         loop="uvloop",
         log_config=None,
         access_log=False,

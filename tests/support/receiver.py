@@ -15,6 +15,7 @@ from ingest.app import create_app
 from ingest.records import Payload
 from ingest.spool.reader import SpoolReader
 from ingest.spool.segment_reader import Record
+from ingest.wire import limited
 from models.access import Access, hook_hash, publish
 from tests.support.builders import PUBLIC_KEY
 from tests.support.loading import settings
@@ -49,7 +50,7 @@ def receiving(data_dir: Path, **overrides: Any) -> Iterator[Running]:
     made = settings(data_dir, WEBHOOK_SECRETS=f"{OLD_SECRET},{SECRET}", **{**LIMITS, **overrides})
     app = create_app(made, data_dir / "spool" / "1", data_dir / "run")
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, ws="none")
+    config = uvicorn.Config(app, http=limited(), log_level="warning", access_log=False, server_header=False, ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()

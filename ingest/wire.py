@@ -1,0 +1,109 @@
+"""
+What one connection may ask of a receiver: so many bytes of headers, so long for them, so long to read an answer.
+
+uvicorn waits for ever for the rest of a request's head and for who does not read; some hundred such connections would
+leave no room for senders. Bodies have their limits in `ingest.body`.
+"""
+
+import asyncio
+import resource
+from typing import ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_SECONDS = 5.0
+READ_SECONDS = 10.0
+MAX_HEAD_BYTES = 64 * 1024
+MOST_CONNECTIONS = 10_000
+KEPT_FILES = 256  # descriptors that connections leave to spools, logs and the way to the console
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\ncontent-length: 45\r\n"
+    b'connection: close\r\n\r\n{"detail":"the headers are larger than 64 K"}'
+)
+
+
+class Wire(HttpToolsProtocol):
+    """uvicorn's connection with limits; the one that waits longest gives way where there are too many."""
+
+    most = MOST_CONNECTIONS
+    _waiting: ClassVar[dict["Wire", None]] = {}  # for a request, in the order in which they began to wait
+
+    _timer: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+    _is_in_head = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._await_head()
+        self._waiting[self] = None
+        if len(self.connections) > self.most:
+            longest = next(iter(self._waiting))
+            del self._waiting[longest]
+            longest.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._stop_timer()
+        self._waiting.pop(self, None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; the first of a later request begin its time."""
+        if self.transport.is_closing():
+            return
+        if self._is_in_head:
+            if self._timer is None:
+                self._await_head()
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        """Hand the request on."""
+        self._is_in_head = False
+        self._stop_timer()
+        self._waiting.pop(self, None)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End a request; what comes now is the head of the next."""
+        self._is_in_head = True
+        self._head_bytes = 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, unless it is there."""
+        super().on_response_complete()
+        if not self.pipeline and not self.transport.is_closing():
+            self._waiting[self] = None
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read."""
+        super().pause_writing()
+        self._stop_timer()
+        self._timer = self.loop.call_later(READ_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: it has read."""
+        self._stop_timer()
+        super().resume_writing()
+
+    def _await_head(self) -> None:
+        self._timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def limited() -> type[Wire]:
+    """Give the connection for this process, which from now on may open as many files as the system lets it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard != resource.RLIM_INFINITY:
+        Wire.most = max(1, min(MOST_CONNECTIONS, hard - KEPT_FILES))
+    return Wire
