@@ -12,11 +12,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
+import numpy as np
 import pandas as pd
 
 from models.clock import now
 from reports import questions, questions_counted
 from reports.filters import Filters, groupings
+from reports.grouping import earliest, grouped, latest, summed
 from reports.period import Period, parsed
 from reports.questions import ALL, WANTED, Question
 from reports.reading import Reader, reading
@@ -24,6 +26,7 @@ from reports.reading import Reader, reading
 __all__ = [
     "WANTED",
     "compared",
+    "compared_twice",
     "culprit_days",
     "frequency",
     "history",
@@ -37,6 +40,11 @@ __all__ = [
     "releases",
     "users",
 ]
+
+Compared = tuple[pd.DataFrame, pd.DataFrame]
+"""Counts of a period, and of the one before it."""
+
+SUMMED = ("events", "weighted_events", "unhandled_events", "first_seen_at", "last_seen_at", "users")
 
 
 def frequency(
@@ -60,7 +68,7 @@ def frequency(
 
 def compared(
     period: Period, before: Period, by: tuple[str, ...], filters: Filters = ALL, reader: Reader | None = None
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> Compared:
     """
     How often in a period, and in one before it; as `frequency` tells both, without users.
 
@@ -74,6 +82,28 @@ def compared(
     both = _answer(question, reader)
     is_now = both.pop("is_now").to_numpy(dtype=bool)
     return both[is_now].reset_index(drop=True), both[~is_now].reset_index(drop=True)
+
+
+def compared_twice(
+    period: Period,
+    before: Period,
+    by: tuple[str, ...],
+    other: tuple[str, ...],
+    filters: Filters = ALL,
+    reader: Reader | None = None,
+) -> tuple[Compared, Compared]:
+    """
+    How often in a period, and in one before it, by two groupings; of them `other` alone has releases.
+
+    Gives: what `compared` gives of each grouping.
+    """
+    question = questions_counted.compared_twice(period, before, by, other, filters)
+    if question is None:
+        with _reader(reader) as opened:
+            return compared(period, before, by, filters, opened), compared(period, before, other, filters, opened)
+    met = _answer(question, reader).assign(users=0)
+    is_other = met.pop("is_other").to_numpy(dtype=bool)
+    return _summed(met[~is_other], by), _summed(met[is_other], other)
 
 
 def hours(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
@@ -187,6 +217,31 @@ def release_days(period: Period | str = "30d", filters: Filters = ALL, reader: R
 def quality(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
     """Give `analytics.data_quality` for the UTC days that a period touches."""
     return _answer(questions.quality(_period(period), filters), reader)
+
+
+def _summed(met: pd.DataFrame, by: tuple[str, ...]) -> Compared:
+    """Add rows of the same names and period up, and put them in order: most frequent first, then by name."""
+    is_now = met["is_now"].to_numpy(dtype=bool)
+    groups = grouped(by, met)
+    number = groups.numbers[0] * 2 + is_now
+    if np.bincount(number).max(initial=0) > 1:
+        count = 2 * len(groups.names)
+        is_there = np.bincount(number, minlength=count) > 0
+        made = groups.names.take(np.arange(count) // 2).reset_index(drop=True)
+        made = made.assign(
+            events=summed(number, met["events"], count),
+            weighted_events=np.bincount(number, weights=met["weighted_events"], minlength=count),
+            unhandled_events=summed(number, met["unhandled_events"], count),
+            first_seen_at=earliest(number, met["first_seen_at"], count),
+            last_seen_at=latest(number, met["last_seen_at"], count),
+            users=0,
+        )
+        met, number = made[is_there], np.flatnonzero(is_there)
+        is_now = number % 2 == 1
+    order = np.lexsort((number, -met["events"].to_numpy()))
+    columns = met[[*by, *SUMMED]]
+    now, then = (columns.take(order[side[order]]).reset_index(drop=True) for side in (is_now, ~is_now))
+    return now, then
 
 
 def _period(told: Period | str) -> Period:

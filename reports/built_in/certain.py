@@ -51,14 +51,15 @@ def baseline(period: Period) -> Period:
 def _compared(period: Period, before: Period, asked: Asked, *, counts_before: bool) -> list[Question]:
     chosen = asked.filters
     by_project = not any(chosen._replace(project=()))
+    twice = questions_counted.compared_twice(period, before, FINE, BY_RELEASE, chosen)
     return [
-        *_both(period, before, FINE, asked),
+        *([twice] if twice is not None else _both(period, before, FINE, asked)),
         questions.history(period, period.start - HISTORY, chosen),
         questions.issues(before.start, chosen, counts_users=False),
         *([questions.users(period, chosen)] if by_project else []),
         *([questions.users(before, chosen)] if by_project and counts_before else []),
         questions.quality(period, chosen),
-        *_both(period, before, BY_RELEASE, asked),
+        *([] if twice is not None else _both(period, before, BY_RELEASE, asked)),
     ]
 
 

@@ -1,37 +1,27 @@
 """Issues followed hour by hour: which of them escalate, and how long it takes until nothing comes any more."""
 
-from datetime import timedelta
-
 import numpy as np
 import pandas as pd
 
 from reports import frames
 from reports.aggregation import ISSUE_HOURS, empty
 from reports.aggregations import aggregation
-from reports.aggregations.escalating import LAST_HOURS
+from reports.built_in.chosen import lately, whole
 from reports.built_in.gathered import Gathered
 from reports.built_in.saying import are, counted, named, rough, section, sentence
-from reports.grouping import grouped, ranking, summed
-from reports.period import Period
 from reports.report import Section
 from reports.wording import number
 
-MOST_FOLLOWED = 200
-"""Issues that are asked for: the most frequent of the period, and as many of the one before."""
 ESCALATING = 10
-LATELY = timedelta(hours=LAST_HOURS)
-BASELINE = timedelta(days=7)
-"""What spikes of issues are compared with; more is not always kept, and a report of the past must not change."""
 
 
 def escalating(found: Gathered) -> pd.DataFrame:
     """Find what becomes frequent right now; spikes only where no other filter than projects and issues is set."""
-    period, filters = found.period, found.asked.filters
-    chosen = _frequent(found.now[found.now["last_seen_at"] >= period.end - LATELY])
+    period, late = found.period, found.chosen.late
     issue_hours = empty(ISSUE_HOURS)
-    if chosen and not any(filters[1:5]):
-        span = Period(period.end - BASELINE, period.end, period.zone, "span")
-        read = frames.issue_hours(span, filters._replace(issue=()), found.reader, chosen=chosen)
+    if late:
+        filters = found.asked.filters._replace(issue=())
+        read = frames.issue_hours(lately(period), filters, found.reader, chosen=late)
         issue_hours = read.sort_values(["project", "issue_id", "hour"], ignore_index=True)
     return aggregation("escalating").run(
         now=found.now,
@@ -84,12 +74,10 @@ def _ends(found: Gathered) -> pd.DataFrame:
 
     Unlike hours of issues, days are kept as long as anything is counted at all.
     """
-    chosen = sorted({*_frequent(found.now), *_frequent(found.then)})
-    if not chosen:
+    frequent, period = found.chosen.frequent, found.period
+    if not frequent:
         return empty(ISSUE_HOURS)
-    period = found.period
-    span = Period(found.before.start, period.end, period.zone, "span")
-    days = frames.issue_days(span, chosen, found.asked.filters, found.reader)
+    days = frames.issue_days(whole(period, found.before), frequent, found.asked.filters, found.reader)
     both = [
         days[["project", "issue_id"]].assign(hour=days[name].dt.floor("h"))
         for name in ("first_seen_at", "last_seen_at")
@@ -99,9 +87,3 @@ def _ends(found: Gathered) -> pd.DataFrame:
     return made.assign(events=np.ones(len(made), dtype=np.int64)).sort_values(
         ["project", "issue_id", "hour"], ignore_index=True
     )
-
-
-def _frequent(frame: pd.DataFrame) -> list[int]:
-    groups = grouped(("issue",), frame)
-    events = summed(groups.numbers[0], frame["events"], len(groups.names))
-    return [int(each) for each in groups.names["issue"].iloc[ranking(events)[:MOST_FOLLOWED]]]

@@ -10,6 +10,7 @@ from reports.aggregation import COUNTS, counts, empty
 from reports.aggregations.issue_movement import SILENCE
 from reports.built_in.asked import Asked
 from reports.built_in.certain import BY_ISSUE, BY_RELEASE, FINE, HISTORY
+from reports.built_in.chosen import BY_QUIET, Chosen, chosen, of_issues
 from reports.grouping import grouped, summed, weighed
 from reports.hourly import dispersion_of
 from reports.period import Period
@@ -41,6 +42,8 @@ class Gathered(NamedTuple):
     users: pd.DataFrame
     users_before: pd.DataFrame
     quality: pd.DataFrame
+    chosen: Chosen
+    of_releases: frames.Compared
 
     @property
     def hours(self) -> pd.DataFrame:
@@ -54,9 +57,11 @@ class Gathered(NamedTuple):
 
 def gathered(reader: Reader, period: Period, before: Period, asked: Asked, times: int = 1) -> Gathered:
     """Ask what a report that compares two periods is made of."""
-    chosen = asked.filters
-    now, then = frames.compared(period, before, FINE, chosen, reader)
-    history = frames.history(period, period.start - HISTORY, chosen, reader)
+    filters = asked.filters
+    (now, then), of_releases = frames.compared_twice(period, before, FINE, BY_RELEASE, filters, reader)
+    closer = chosen(now, then, period, asked)
+    reader.ask(closer.questions(period, before, asked))
+    history = frames.history(period, period.start - HISTORY, filters, reader)
     return Gathered(
         period,
         before,
@@ -67,10 +72,12 @@ def gathered(reader: Reader, period: Period, before: Period, asked: Asked, times
         then,
         history,
         dispersion_of(history, period.end),
-        described_by(frames.issues(before.start, chosen, reader, counts_users=False), now, then),
-        frames.users(period, chosen, reader),
-        frames.users(before, chosen, reader) if times == 1 else empty(counts("project"))[["project", "users"]],
-        frames.quality(period, chosen, reader),
+        described_by(frames.issues(before.start, filters, reader, counts_users=False), now, then),
+        frames.users(period, filters, reader),
+        frames.users(before, filters, reader) if times == 1 else empty(counts("project"))[["project", "users"]],
+        frames.quality(period, filters, reader),
+        closer,
+        of_releases,
     )
 
 
@@ -100,18 +107,16 @@ def recent(found: Gathered) -> pd.DataFrame:
     return frames.frequency(days, BY_ISSUE, filters, found.reader, counts_users=False)
 
 
-def quiet_users(found: Gathered, most: int = 200) -> pd.DataFrame:
+def quiet_users(found: Gathered) -> pd.DataFrame:
     """Give counts by project, level and issue, with the users of those that were always handled and are frequent."""
-    groups = grouped(("project", "level", "issue"), found.now)
+    groups = grouped(BY_QUIET, found.now)
     (number,), count = groups.numbers, len(groups.names)
     made = summed_up(found.now, groups.names, number, count).assign(users=np.full(count, UNKNOWN_USERS))
-    handled = made.groupby("issue")["unhandled_events"].transform("sum") == 0
-    frequent = made[handled].sort_values("events", ascending=False, kind="stable")["issue"].drop_duplicates().head(most)
-    if frequent.empty:
+    if not found.chosen.quiet:
         return made
-    filters = found.asked.filters._replace(issue=tuple(str(each) for each in sorted(frequent)))
-    users = frames.frequency(found.period, ("project", "level", "issue"), filters, found.reader)
-    keys = ["project", "level", "issue"]
+    filters = of_issues(found.asked.filters, found.chosen.quiet)
+    users = frames.frequency(found.period, BY_QUIET, filters, found.reader)
+    keys = list(BY_QUIET)
     told = made[keys].merge(users[[*keys, "users"]], on=keys, how="left", sort=False)["users"]
     return made.assign(users=told.fillna(UNKNOWN_USERS).astype("int64").to_numpy())
 

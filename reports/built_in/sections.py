@@ -5,9 +5,9 @@ import pandas as pd
 from reports import frames
 from reports.aggregations import aggregation
 from reports.aggregations.issue_movement import GONE_QUIET, NEW, RECURRING, REGRESSED, RETURNED
+from reports.built_in.chosen import BY_CULPRIT, sparks
 from reports.built_in.gathered import Gathered, recent
 from reports.built_in.saying import are, counted, named, only, percent, section, sentence
-from reports.counting import totals
 from reports.filters import Filters
 from reports.grouping import grouped
 from reports.period import Period
@@ -16,10 +16,8 @@ from reports.report import Chart, Column, Section
 
 CHANGES = 10
 QUIET = 10
-SPARK_DAYS = 14
 CHURNED = 20
 CUMULATED = ("cumulative_share",)
-BY_CULPRIT = ("project", "culprit")
 TREND = Column("trend", "By day", "sparkline", "Events of each UTC day, up to the last one of the period.")
 
 
@@ -121,10 +119,7 @@ def top_culprits(found: Gathered, churned: pd.DataFrame) -> Section:
         if most > 1:
             said += f"; {entered} of the {most} most frequent" if entered else f"; all of the {most} most frequent"
             said += f" {'was' if entered == 1 else 'were'} {'not ' if entered else ''}among them before"
-    named_ones = made[~made["is_other"]]
-    filters = found.asked.filters._replace(
-        project=tuple(dict.fromkeys(named_ones["project"])), culprit=tuple(dict.fromkeys(named_ones["culprit"]))
-    )
+    filters = found.chosen.culprits
     made = made.assign(
         users=_users(made, period, filters, found.reader), trend=_trend(made, period, filters, found.reader)
     )
@@ -175,8 +170,7 @@ def by_project(found: Gathered) -> Section:
 
 def total(frame: pd.DataFrame, before: pd.DataFrame) -> tuple[int, int]:
     """Give the events of both periods."""
-    made = totals(frame, before, ("project",))
-    return int(made["events"].sum()), int(made["previous_events"].sum())
+    return int(frame["events"].sum()), int(before["events"].sum())
 
 
 def _users(made: pd.DataFrame, period: Period, filters: Filters, reader: Reader) -> pd.Series:
@@ -191,8 +185,7 @@ def _trend(made: pd.DataFrame, period: Period, filters: Filters, reader: Reader)
     """Give the events of each of the last 14 UTC days, or of those of the period when it is longer."""
     if not filters.culprit:
         return pd.Series([None] * len(made), dtype="object")
-    days = max(SPARK_DAYS, round(period.hours / 24))
-    spread = Period(period.end - pd.Timedelta(days=days).to_pytimedelta(), period.end, period.zone, "span")
+    spread = sparks(period)
     told = frames.culprit_days(spread, filters, reader)
     axis = [
         day.date() for day in pd.date_range(spread.start.date(), (period.end - pd.Timedelta(microseconds=1)).date())

@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from reports import frames
 from reports.aggregations import aggregation
 from reports.aggregations.issue_movement import NEW
 from reports.built_in.gathered import BY_RELEASE, Gathered, mean_of, quiet_users
@@ -22,8 +21,7 @@ NEW_ISSUES = (
 
 def releases(found: Gathered) -> Section:
     """Tell which releases the events are of."""
-    filters, reader = found.asked.filters, found.reader
-    now, then = frames.compared(found.period, found.before, BY_RELEASE, filters, reader)
+    now, then = found.of_releases
     wanted = aggregation("frequency")
     made = wanted.run(
         now=now,

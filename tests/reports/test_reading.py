@@ -5,11 +5,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from pandas.testing import assert_frame_equal
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from reports import questions
+from reports import frames, questions
 from reports.built_in import REPORTS, ahead, make
+from reports.built_in.certain import BY_RELEASE, FINE
 from reports.errors import ReportsError
 from reports.period import calendar
 from reports.questions import ALL, Question
@@ -81,6 +83,27 @@ def test_two_questions_are_asked_at_once_and_see_the_same(filled: str) -> None:
             waited = reader.read(waits.sql, **waits.told)
     assert (beside["events"][0], waited["events"][0]) == (40, 40)
     assert beside["process"][0] != waited["process"][0]
+
+
+def test_two_groupings_that_are_read_at_once_are_those_that_are_read_one_by_one(database_url: str) -> None:
+    two = (("production", "shop@1"), (None, None))
+    many = [
+        event(timestamp=told(NOON - timedelta(hours=9 * n)), environment=where, release=which, dist=str(n % 3))
+        for n in range(40)
+        for where, which in two
+    ]
+    with loading(database_url) as (loader, _):
+        for project in (1, 2):
+            loader.load([sdk(*many, project=project)], origin="test")
+    half = WEEK._replace(start=WEEK.start + timedelta(hours=5), kind="span")
+    for week in (WEEK, half):
+        spans = (week, week.previous())
+        with reading(database_url) as reader:
+            both = frames.compared_twice(*spans, FINE, BY_RELEASE, ALL, reader)
+            for read, by in zip(both, (FINE, BY_RELEASE), strict=True):
+                for mine, alone in zip(read, frames.compared(*spans, by, ALL, reader), strict=True):
+                    assert len(alone)
+                    assert_frame_equal(mine, alone, check_like=True)
 
 
 def test_a_login_that_may_connect_once_gets_the_same_report(filled: str, postgres_url: str) -> None:
