@@ -136,11 +136,12 @@ class Aggregation(NamedTuple):
             _check(f"{self.name} was given {name}", told[name], columns)
         made = self.aggregate(**told)
         given = self.columns(made)
-        if missing := [column.name for column in given if column.name not in made.columns]:
+        dtypes = _dtypes(made)
+        if missing := [column.name for column in given if column.name not in dtypes]:
             raise MissingColumn(f"{self.name} gives no {', '.join(missing)}.")
         for column in given:
-            if str(made[column.name].dtype) not in DTYPES[column.kind] and len(made):
-                raise MissingColumn(f"{self.name} gives {column.name} as {made[column.name].dtype}, not {column.kind}.")
+            if dtypes[column.name] not in DTYPES[column.kind] and len(made):
+                raise MissingColumn(f"{self.name} gives {column.name} as {dtypes[column.name]}, not {column.kind}.")
         return made[[column.name for column in given]]
 
     def columns(self, made: pd.DataFrame) -> tuple[Column, ...]:
@@ -159,9 +160,14 @@ def empty(columns: Mapping[str, str]) -> pd.DataFrame:
 
 
 def _check(what: str, frame: pd.DataFrame, columns: Mapping[str, str]) -> None:
-    if missing := [name for name in columns if name not in frame.columns]:
+    dtypes = _dtypes(frame)
+    if missing := [name for name in columns if name not in dtypes]:
         raise MissingColumn(f"{what} without {', '.join(missing)}.")
     for name, dtype in columns.items():
-        found = str(frame[name].dtype)
+        found = dtypes[name]
         if found != dtype and len(frame) and not (dtype == "str" and found == "object"):
             raise MissingColumn(f"{what} with {name} as {found}, not {dtype}.")
+
+
+def _dtypes(frame: pd.DataFrame) -> dict[str, str]:
+    return {name: str(dtype) for name, dtype in zip(frame.columns, frame.dtypes, strict=True)}

@@ -10,7 +10,7 @@ from reports.filters import words
 from reports.grouping import Groups, earliest, grouped, latest, ranked, ranking, summed, weighed
 from reports.statistics import REAL_Z, change, parts, ratio, significance
 
-__all__ = ["compared", "counted", "totals", "users", "with_other", "words"]
+__all__ = ["compared", "counted", "events", "totals", "users", "with_other", "words"]
 
 
 def counted(
@@ -39,17 +39,29 @@ def counted(
 def totals(now: pd.DataFrame, before: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Sum the two periods by groups, in the order of their names."""
     groups = grouped(by, now, before)
+    (here, _), count = groups.numbers, len(groups.names)
+    made = _events(groups, now, before)
+    return made.assign(
+        weighted_events=weighed(here, now["weighted_events"], count),
+        unhandled_events=summed(here, now["unhandled_events"], count),
+        users=users(groups, now),
+        first_seen_at=earliest(here, now["first_seen_at"], count),
+        last_seen_at=latest(here, now["last_seen_at"], count),
+    )
+
+
+def events(now: pd.DataFrame, before: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Sum the events alone: `events`, `previous_events` and `groups` of totals."""
+    return _events(grouped(by, now, before), now, before)
+
+
+def _events(groups: Groups, now: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
     (here, there), count = groups.numbers, len(groups.names)
-    made = groups.names.copy()
-    made["events"] = summed(here, now["events"], count)
-    made["weighted_events"] = weighed(here, now["weighted_events"], count)
-    made["unhandled_events"] = summed(here, now["unhandled_events"], count)
-    made["users"] = users(groups, now)
-    made["previous_events"] = summed(there, before["events"], count)
-    made["first_seen_at"] = earliest(here, now["first_seen_at"], count)
-    made["last_seen_at"] = latest(here, now["last_seen_at"], count)
-    made["groups"] = np.ones(count, dtype=np.int64)
-    return made
+    return groups.names.assign(
+        events=summed(here, now["events"], count),
+        previous_events=summed(there, before["events"], count),
+        groups=np.ones(count, dtype=np.int64),
+    )
 
 
 def users(groups: Groups, frame: pd.DataFrame, number: int = 0) -> pd.Series:

@@ -56,7 +56,7 @@ def earliest(numbers: Ints, instants: pd.Series, count: int) -> pd.Series:
     """Give the earliest instant of each group; NaT for none."""
     found = np.full(count, NEVER)
     told = instants.notna().to_numpy()
-    np.minimum.at(found, numbers[told], _microseconds(instants)[told])
+    np.minimum.at(found, numbers[told], microseconds(instants)[told])
     return _instants(found, found == NEVER)
 
 
@@ -64,7 +64,7 @@ def latest(numbers: Ints, instants: pd.Series, count: int) -> pd.Series:
     """Give the latest instant of each group; NaT for none."""
     found = np.full(count, -NEVER)
     told = instants.notna().to_numpy()
-    np.maximum.at(found, numbers[told], _microseconds(instants)[told])
+    np.maximum.at(found, numbers[told], microseconds(instants)[told])
     return _instants(found, found == -NEVER)
 
 
@@ -89,6 +89,11 @@ def described(frame: pd.DataFrame, issues: pd.DataFrame, columns: Sequence[str])
     return made
 
 
+def microseconds(instants: pd.Series) -> Ints:
+    """Give instants as microseconds since 1970."""
+    return np.asarray(instants.dt.as_unit("us").astype("int64"), dtype=np.int64)
+
+
 def _places(values: Any) -> Ints:
     """Give each of distinct values its place in their order."""
     order = np.asarray(values.argsort(), dtype=np.int64)
@@ -106,10 +111,6 @@ def _numbered(keys: Ints) -> tuple[Ints, int]:
 def _joined(columns: list[pd.Series]) -> pd.Series:
     whole = pd.concat(columns, ignore_index=True) if len(columns) > 1 else columns[0].reset_index(drop=True)
     return whole.fillna("") if whole.dtype == "str" else whole
-
-
-def _microseconds(instants: pd.Series) -> Ints:
-    return np.asarray(instants.dt.as_unit("us").astype("int64"), dtype=np.int64)
 
 
 def _instants(microseconds: Ints, is_none: NDArray[np.bool_]) -> pd.Series:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from reports.aggregation import Aggregation, counts
 from reports.columns import COMPARED, EVENTS, GROUPED, GROUPS, IS_OTHER
-from reports.counting import compared, totals, with_other, words
+from reports.counting import compared, events, with_other, words
 from reports.filters import GROUPINGS
 from reports.report import Column
 from reports.statistics import parts
@@ -22,7 +22,7 @@ def contribution(
 ) -> pd.DataFrame:
     """Rank groups by how far they moved, up or down; contributions add up to 1, and are missing where nothing moved."""
     names = words(by)
-    made = totals(now, before, names)[[*names, "events", "previous_events", "groups"]]
+    made = events(now, before, names)
     moved = (made["events"] - made["previous_events"]).to_numpy()
     made = with_other(made, np.abs(moved), names, top)
     made = compared(made, dispersion)

@@ -5,8 +5,8 @@ import pandas as pd
 
 from reports.aggregation import Aggregation, counts
 from reports.columns import COMPARED, ENVIRONMENT, EVENTS, PROJECT, SHARE
-from reports.counting import compared, totals
-from reports.grouping import grouped, ranked, summed
+from reports.counting import compared, events
+from reports.grouping import NEVER, grouped, microseconds, ranked, summed
 from reports.report import Column
 from reports.statistics import parts
 
@@ -20,7 +20,7 @@ def environments(now: pd.DataFrame, before: pd.DataFrame, ever: pd.DataFrame, di
     Takes: `ever`, counts by project, environment and issue over all that is kept, which tell where an issue was first
            seen: of the issues seen in production now, those first seen there have escaped every test.
     """
-    made = totals(now, before, BY)[[*BY, "events", "previous_events"]]
+    made = events(now, before, BY).drop(columns="groups")
     made["share"] = parts(made["events"], made["events"].sum())
     made = compared(made, dispersion)
     for name, values in (("issues", _issues(now, ever)), ("culprit", _culprits(now))):
@@ -33,18 +33,18 @@ def environments(now: pd.DataFrame, before: pd.DataFrame, ever: pd.DataFrame, di
 
 def _issues(now: pd.DataFrame, ever: pd.DataFrame) -> pd.DataFrame:
     """Count the issues seen in each environment, and those of them that were seen in none before it."""
-    seen = now[now["events"] > 0]
-    ever = ever[ever["issue"].isin(seen["issue"].unique())]
-    keys = ["project", "issue", "environment"]
-    both = pd.concat([ever[[*keys, "first_seen_at"]], seen[[*keys, "first_seen_at"]]], ignore_index=True)
-    places = grouped(keys, both)
-    count = len(places.names)
-    first = np.full(count, np.iinfo(np.int64).max)
-    np.minimum.at(first, places.numbers[0], both["first_seen_at"].astype("int64").to_numpy())
-    issue = grouped(keys[:2], places.names).numbers[0]
-    earliest = np.full(int(issue.max(initial=-1)) + 1, np.iinfo(np.int64).max)
+    frames = (ever,) if ever is now else (ever, now)
+    places = grouped(("project", "issue", "environment"), *frames)
+    has_event = (now["events"] > 0).to_numpy()
+    there, here, count = places.numbers[0], places.numbers[-1][has_event], len(places.names)
+    first = np.full(count, NEVER)
+    np.minimum.at(first, there, microseconds(ever["first_seen_at"]))
+    np.minimum.at(first, here, microseconds(now["first_seen_at"])[has_event])
+    is_seen = np.bincount(here, minlength=count) > 0
+    issues = grouped(("project", "issue"), places.names)
+    issue = issues.numbers[0]
+    earliest = np.full(len(issues.names), NEVER)
     np.minimum.at(earliest, issue, first)
-    is_seen = np.bincount(places.numbers[0][len(ever) :], minlength=count) > 0
     groups = grouped(BY, places.names[is_seen])
     (number,), size = groups.numbers, len(groups.names)
     return groups.names.assign(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from reports.aggregation import Aggregation, counts
 from reports.columns import CUMULATIVE_SHARE, EVENTS, GROUPED, GROUPS, IS_OTHER, SHARE
-from reports.counting import totals, with_other, words
+from reports.counting import events, with_other, words
 from reports.filters import GROUPINGS
 from reports.report import Column
 from reports.statistics import parts
@@ -21,7 +21,7 @@ def pareto(
 ) -> pd.DataFrame:
     """Rank groups by events, and add their shares up; `most` is the share that the vital few have."""
     names = words(by)
-    made = totals(now, now.iloc[:0], names)[[*names, "events", "groups"]]
+    made = events(now, now.iloc[:0], names).drop(columns="previous_events")
     made = made[made["events"] > 0]
     total = made["events"].sum()
     made = with_other(made, made["events"], names, top)
