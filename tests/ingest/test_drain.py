@@ -155,6 +155,7 @@ def allow(url: str, is_open: bool) -> None:
         connection.execute("select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s", (name,))
 
 
+@pytest.mark.scenario("D-10")
 def test_a_schema_fault_stops_loading_and_sets_nothing_aside(engine: Engine, data_dir: Path, database_url: str) -> None:
     accept(data_dir, *events(4))
     loop = drain(engine, data_dir)
@@ -174,6 +175,7 @@ def test_a_schema_fault_stops_loading_and_sets_nothing_aside(engine: Engine, dat
     }  # fmt: skip
 
 
+@pytest.mark.scenario("D-17")
 def test_a_batch_whose_commit_was_done_but_not_heard_of_is_counted_once(
     engine: Engine, data_dir: Path, database_url: str
 ) -> None:

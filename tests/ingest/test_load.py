@@ -1,5 +1,6 @@
 """A batch is one transaction: rows, tally, what is set aside and the position come together or not at all."""
 
+import time
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from ingest.interpret import Aside
 from ingest.load import FOUNDED, Loader, Tally
 from ingest.records import Door, Payload
 from ingest.rows import BATCH_COLUMNS, Row, row
+from tests.proof.lines import report
 from tests.support import builders, warehouse
 from tests.support.loading import NOON, PROJECT, Clock, legacy, loading, record, sdk, store, told, us, webhook
 
@@ -70,8 +72,18 @@ def test_the_tally_is_kept_by_origin_and_day(database_url: str) -> None:
     assert [tuple(each.values()) for each in found] == [("a", day, 1), ("a", day + DAY, 1), ("b", day + DAY, 2)]
 
 
+@pytest.mark.scenario("D-08")
 @pytest.mark.parametrize(("count", "bad"), [(1000, 1), (1000, 5), (1000, 20), (30, 30)])
 def test_bad_rows_are_set_aside_and_every_good_one_is_stored(database_url: str, count: int, bad: int) -> None:
+    load_with_bad_rows(database_url, count, bad)
+
+
+@pytest.mark.scenario("D-08", tier=2)
+def test_a_batch_of_nothing_but_bad_rows_is_set_aside_row_by_row(database_url: str) -> None:
+    load_with_bad_rows(database_url, 1000, 1000)
+
+
+def load_with_bad_rows(database_url: str, count: int, bad: int) -> None:
     made = rows(count)
     places = [n * count // bad for n in range(bad)]
     for n, place in enumerate(places):
@@ -84,9 +96,13 @@ def test_bad_rows_are_set_aside_and_every_good_one_is_stored(database_url: str, 
 
     with loading(database_url) as (loader, engine):
         event.listen(engine, "savepoint", seen)
+        begun = time.monotonic()
         tally = commit(loader, made)
+        seconds = time.monotonic() - begun
     assert tally == Tally(count, count, count - bad, 0, bad, bad)
     assert copies <= 2 * bad * count.bit_length() + 1
+    told_ = f"rows {count} bad {bad} stored {tally.loaded} aside {tally.set_aside} copies {copies} {seconds:.2f} s"
+    report(f"D-08 pass {told_}")
     good = {each.identity[1] for n, each in enumerate(made) if n not in places}
     assert {
         each["event_id"] for each in warehouse.rows(database_url, "select event_id from warehouse.fact_event")
@@ -97,6 +113,7 @@ def test_bad_rows_are_set_aside_and_every_good_one_is_stored(database_url: str, 
     assert all(each["detail"].startswith("PostgreSQL refused the row (") for each in aside)
 
 
+@pytest.mark.scenario("D-08")
 @pytest.mark.parametrize(("column", "value"), BAD_VALUES)
 def test_each_kind_of_bad_row_stands_alone(database_url: str, column: str, value: object) -> None:
     made = rows(3)
@@ -122,6 +139,7 @@ def test_what_only_a_refused_row_told_of_dimensions_is_told_again_by_the_next(da
     assert [tuple(each.values()) for each in found] == [("/common/", "/common/"), ("/rare/", "/rare/")]
 
 
+@pytest.mark.scenario("D-08")
 def test_a_check_with_a_name_sets_the_row_aside_with_its_code(database_url: str) -> None:
     with loading(database_url) as (loader, engine):
         with engine.begin() as connection:
@@ -133,6 +151,7 @@ def test_a_check_with_a_name_sets_the_row_aside_with_its_code(database_url: str)
     assert "no_debug" in detail
 
 
+@pytest.mark.scenario("D-16")
 def test_a_partition_that_was_dropped_behind_the_loader_s_back_is_made_again(database_url: str) -> None:
     with loading(database_url) as (loader, engine):
         loader.load([sdk(builders.event(timestamp=told(NOON)))], origin="test")

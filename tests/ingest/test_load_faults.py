@@ -60,6 +60,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.scenario("D-10")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_database_that_is_not_as_it_should_be_costs_no_event(database_url: str, fault: str) -> None:
     name, database = uuid4().hex[:8], database_url.rpartition("/")[2]
@@ -84,6 +85,7 @@ def test_a_database_that_is_not_as_it_should_be_costs_no_event(database_url: str
     assert warehouse.value(database_url, "select count(*) from warehouse.set_aside") == 0
 
 
+@pytest.mark.scenario("D-17")
 @pytest.mark.parametrize("where", ["batch_event", "set_aside", "load_tally", "spool_position", "commit"])
 def test_a_connection_that_is_cut_anywhere_commits_nothing_and_the_retry_is_exact(
     database_url: str, where: str

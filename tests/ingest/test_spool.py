@@ -95,6 +95,7 @@ def test_folder_and_files_are_nobody_elses_business(folder):
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
 
 
+@pytest.mark.scenario("C-08")
 @pytest.mark.parametrize("kind", [lambda folder: SpoolWriter(folder, PLENTY), SpoolReader])
 def test_a_second_owner_is_refused_in_one_sentence_until_the_first_is_gone(folder, kind):
     async def run():
@@ -114,6 +115,7 @@ def test_a_second_owner_is_refused_in_one_sentence_until_the_first_is_gone(folde
     asyncio.run(run())
 
 
+@pytest.mark.scenario("C-05")
 def test_a_full_spool_refuses_and_takes_again_what_the_loader_has_made_room_for(folder, reader_of):
     record = b"x" * 1000
 
@@ -140,6 +142,7 @@ def test_a_full_spool_refuses_and_takes_again_what_the_loader_has_made_room_for(
     asyncio.run(run())
 
 
+@pytest.mark.scenario("C-05")
 def test_a_restarted_writer_knows_how_full_the_spool_is(folder):
     async def run():
         for _ in range(2):
@@ -197,6 +200,7 @@ def test_a_reader_goes_on_where_the_database_says(folder):
         reader.close()
 
 
+@pytest.mark.scenario("C-03")
 def test_a_position_that_cannot_be_true_means_from_the_oldest_byte(folder):
     append(folder, b"a", b"b")
     first = SpoolReader(folder)

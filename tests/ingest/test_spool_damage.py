@@ -16,6 +16,7 @@ from ingest.spool.segment import FRAME_BYTES, HEADER_BYTES, encode, encode_heade
 from ingest.spool.segment_reader import DAMAGED_BYTES, Damaged, Record
 from ingest.spool.writer import SpoolWriter
 
+HOLDS = ("C-03",)
 SPOOL = UUID("0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0")
 RECORDS = [b"%d:" % n + b"record " * (20 * n) for n in range(9)]  # three to a segment
 META = b'{"format":1,"spool":"%s"}' % str(SPOOL).encode()
@@ -74,11 +75,13 @@ def change(folder, segment, at, data):
     return old
 
 
-PLACES = {"mark": 0, "checksum": 4, "length, low": 8, "length, high": 11, "time": 12, "payload": 22}
+PLACES = {"mark": 0, "checksum": 4, "length, low": 8, "length, high": 11, "time": 12, "payload": 21}
 
 
 @pytest.mark.parametrize(
-    "number", [1, 2, 3, 4, 8], ids=["middle", "last of segment", "first of segment", "inmost", "last"]
+    "number",
+    [0, 1, 2, 3, 4, 8],
+    ids=["first", "middle", "last of segment", "first of segment", "inmost", "last"],
 )
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("bit", [0x01, 0x80])
@@ -193,6 +196,13 @@ def test_a_segment_of_another_spool_is_read_as_well(folder):
     assert (records, damaged) == ([*RECORDS[:3], b"from elsewhere", *RECORDS[6:]], [])
 
 
+def test_a_segment_that_is_there_under_two_names_is_read_twice_and_costs_nothing_else(folder):
+    segment_path(folder, 4).write_bytes(segment_path(folder, 2).read_bytes())
+    write(folder, 5, [b"after"])
+    records, damaged, _ = read_all(folder)
+    assert (records, damaged) == ([*RECORDS, *RECORDS[3:6], b"after"], []), "rows are kept apart by their event's id"
+
+
 def test_what_is_not_the_spools_is_left_alone_and_in_nobodys_way(folder):
     (folder / "notes.txt").write_text("mine")
     (folder / "00000000000000000006.seg").mkdir()
@@ -272,6 +282,7 @@ def test_a_damaged_record_in_the_growing_segment_is_told_once_a_whole_one_follow
     reader.close()
 
 
+@pytest.mark.scenario("C-04")
 @pytest.mark.parametrize("seed", range(300))
 def test_random_damage_loses_only_what_it_hit(tmp_path, seed):
     random = Random(seed)
@@ -329,6 +340,7 @@ VERSION_1 = """
 """
 
 
+@pytest.mark.scenario("C-09")
 def test_a_spool_written_by_the_first_version_is_still_read(tmp_path):
     folder = tmp_path / "0"
     folder.mkdir()

@@ -13,6 +13,7 @@ from ingest.spool.segment_reader import Damaged, Record
 from ingest.spool.writer import SpoolWriter
 from tests.support.spool_disk import FailingDisk
 
+HOLDS = ("C-06",)
 PLENTY = 1 << 30
 ERRORS = [errno.EIO, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EMFILE]
 

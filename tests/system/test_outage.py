@@ -69,6 +69,7 @@ def waits(server: Server) -> bool:
     return told["database"] != "ok" and told["spool_events"] > 0
 
 
+@pytest.mark.scenario("D-01", "D-02")
 @pytest.mark.parametrize("how", [FAST, IMMEDIATE])
 def test_an_outage_is_not_seen_by_senders(server: Server, cluster: Cluster, how: signal.Signals) -> None:
     seconds = OUTAGE_SECONDS if how == FAST else 3
@@ -80,6 +81,7 @@ def test_an_outage_is_not_seen_by_senders(server: Server, cluster: Cluster, how:
         cluster.start()
 
 
+@pytest.mark.scenario("D-01")
 def test_a_service_that_starts_while_the_database_is_down_goes_on_acknowledging(
     server: Server, cluster: Cluster
 ) -> None:
@@ -101,6 +103,7 @@ def test_a_service_that_starts_while_the_database_is_down_goes_on_acknowledging(
     assert {event_id: found[event_id] for event_id in report.sent if found[event_id] != 1} == {}
 
 
+@pytest.mark.scenario("D-12")
 def test_a_table_that_is_locked_delays_rows_and_nothing_else(server: Server, cluster: Cluster) -> None:
     with sending(server, cluster.url, "lock") as report, psycopg.connect(cluster.url) as connection:
         connection.execute("lock table warehouse.fact_event in access exclusive mode")
