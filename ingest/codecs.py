@@ -123,6 +123,19 @@ class Brotli:
             raise _cut_off("brotli")
 
 
+class _ZstdPlace:
+    """
+    Where `_zstd_frames` is. It holds this and not its `Zstd`, which holds it: in a cycle, the memory of the library,
+    up to the window, would stay until the collector of cycles comes by.
+    """
+
+    __slots__ = ("is_between", "piece")
+
+    def __init__(self) -> None:
+        self.piece = b""
+        self.is_between = True
+
+
 class Zstd:
     """
     RFC 8878: frames one after the other, skippable ones too.
@@ -133,10 +146,9 @@ class Zstd:
 
     def __init__(self) -> None:
         self._pending = bytearray()
-        self._piece = b""
-        self._is_between = True
         self._is_begun = False
-        self._walk = self._frames()
+        self._at = _ZstdPlace()
+        self._walk = _zstd_frames(self._at)
         self._wanted = next(self._walk)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -148,46 +160,18 @@ class Zstd:
             while len(self._pending) - at >= self._wanted:
                 part = bytes(self._pending[at : at + self._wanted])
                 at += self._wanted
-                self._piece = b""
+                self._at.piece = b""
                 self._wanted = self._walk.send(part)
-                if self._piece:
-                    yield self._piece
+                if self._at.piece:
+                    yield self._at.piece
         except zstandard.ZstdError:
             raise _broken("zstd") from None
         del self._pending[:at]
 
     def finish(self) -> None:
         """Check that the last frame is whole."""
-        if not self._is_between or self._pending or not self._is_begun:
+        if not self._at.is_between or self._pending or not self._is_begun:
             raise _cut_off("zstd")
-
-    def _frames(self) -> Generator[int, bytes, None]:
-        """Ask for the next bytes by their number, and leave what they decode to in `_piece`."""
-        library = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
-        while True:
-            self._is_between = True
-            magic = yield 4
-            self._is_between = False
-            if magic[1:] == _ZSTD_SKIPPABLE and magic[0] & 0xF0 == 0x50:
-                yield int.from_bytes((yield 4), "little")
-                continue
-            if magic != _ZSTD_MAGIC:
-                raise _broken("zstd")
-            descriptor = yield 1
-            header = yield _rest_of_header(descriptor[0])
-            frame = library.decompressobj()
-            self._piece = frame.decompress(magic + descriptor + header)
-            is_last = False
-            while not is_last:
-                head = yield 3
-                told = int.from_bytes(head, "little")
-                is_last = bool(told & 1)
-                size = 1 if told >> 1 & 3 == _ZSTD_RLE else told >> 3
-                if size > MAX_PIECE_BYTES:
-                    raise _broken("zstd")
-                self._piece = frame.decompress(head + ((yield size) if size else b""))
-            if descriptor[0] & 4:
-                self._piece = frame.decompress((yield 4))
 
 
 def codec(encoding: str) -> Codec | None:
@@ -227,6 +211,35 @@ def _inflated(stream: "zlib._Decompress", data: bytes, name: str) -> Iterator[by
             yield piece
         data = stream.unconsumed_tail
         is_full = len(piece) == _ZLIB_PIECE
+
+
+def _zstd_frames(at: _ZstdPlace) -> Generator[int, bytes, None]:
+    """Ask for the next bytes by their number, and leave what they decode to in `at`."""
+    library = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
+    while True:
+        at.is_between = True
+        magic = yield 4
+        at.is_between = False
+        if magic[1:] == _ZSTD_SKIPPABLE and magic[0] & 0xF0 == 0x50:
+            yield int.from_bytes((yield 4), "little")
+            continue
+        if magic != _ZSTD_MAGIC:
+            raise _broken("zstd")
+        descriptor = yield 1
+        header = yield _rest_of_header(descriptor[0])
+        frame = library.decompressobj()
+        at.piece = frame.decompress(magic + descriptor + header)
+        is_last = False
+        while not is_last:
+            head = yield 3
+            told = int.from_bytes(head, "little")
+            is_last = bool(told & 1)
+            size = 1 if told >> 1 & 3 == _ZSTD_RLE else told >> 3
+            if size > MAX_PIECE_BYTES:
+                raise _broken("zstd")
+            at.piece = frame.decompress(head + ((yield size) if size else b""))
+        if descriptor[0] & 4:
+            at.piece = frame.decompress((yield 4))
 
 
 def _rest_of_header(flags: int) -> int:

@@ -1,5 +1,7 @@
+import gc
 import json
 import random
+import weakref
 
 import pytest
 import zstandard
@@ -116,3 +118,20 @@ def test_a_zstd_window_larger_than_ours_is_refused():
     assert zstandard.get_frame_parameters(body).window_size > MAX_WINDOW_BYTES
     with pytest.raises(MalformedPayload, match="bad_encoding"):
         decoded(body, "zstd")
+
+
+@packed
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_codec_is_gone_with_the_last_who_held_it(encoding, pack, is_whole):
+    body = pack(PLAIN) if is_whole else pack(PLAIN)[:-4]
+    gc.collect()
+    gc.disable()
+    try:
+        made = codec(encoding)
+        left = weakref.ref(made)
+        for _ in made.feed(body):
+            pass
+        del made
+        assert left() is None
+    finally:
+        gc.enable()
