@@ -79,6 +79,7 @@ def test_bad_rows_are_set_aside_and_every_good_one_is_stored(database_url: str, 
 
 
 @pytest.mark.scenario("D-08", tier=2)
+@pytest.mark.timeout(1800)
 def test_a_batch_of_nothing_but_bad_rows_is_set_aside_row_by_row(database_url: str) -> None:
     load_with_bad_rows(database_url, 1000, 1000)
 
