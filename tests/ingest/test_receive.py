@@ -3,6 +3,7 @@
 import gc
 import gzip
 import json
+import threading
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from ingest.errors import Reason
 from ingest.receive import PROBE
 from ingest.records import Door
+from ingest.spool.disk import Disk
 from tests.support.builders import PUBLIC_KEY, auth, envelope, event, signed
 from tests.support.receiver import HOOK_KEY, OLD_SECRET, SECRET, Running, receiving
 from tests.support.wait import until
@@ -232,6 +234,20 @@ def test_a_spool_that_is_full_is_a_503_that_says_when_to_come_again(tmp_path: Pa
         assert answers[-1].json()["reason"] == "spool_full"
         assert answers[-1].headers["retry-after"] == "10"
         assert len(running.kept()) == codes.count(200)
+
+
+@pytest.mark.scenario("A-05")
+def test_a_disk_that_does_not_answer_in_time_is_a_503_and_what_was_sent_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_well = threading.Event()
+    sync = Disk.sync
+    with receiving(tmp_path / "data", ACK_DEADLINE_SECONDS=0.2) as running:
+        monkeypatch.setattr(Disk, "sync", lambda disk, fd: sync(disk, fd) if is_well.wait(10) else None)
+        answer = running.client.post("/api/42/store/", content=json.dumps(event()).encode(), headers=auth())
+        is_well.set()
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
+        until(running.kept, 20, "the event is kept all the same")
 
 
 def test_what_is_refused_is_let_go_at_once_and_not_when_cycles_are_looked_for(running: Running) -> None:

@@ -67,6 +67,7 @@ def test_a_storm_of_ten_thousand_new_issues_is_twenty_messages_and_one_digest(ho
     assert warehouse.value(house.url, "select count(*)::int from warehouse.alert_feed") == 0
 
 
+@pytest.mark.scenario("B-01")
 def test_a_crash_at_any_place_neither_loses_nor_doubles(house: House) -> None:
     house.rule("new", "new_issue")
     for turn in range(6):

@@ -88,6 +88,7 @@ def run(house: House, senders: subprocess.Popen[str], failpoint: str = "") -> in
     return ended
 
 
+@pytest.mark.scenario("B-01")
 def test_fifty_kills_lose_no_message_and_send_none_twice_to_who_knows_keys(
     engine: Engine, database_url: str, tmp_path: Path, senders: subprocess.Popen[str]
 ) -> None:

@@ -110,6 +110,7 @@ def put(house: House, target: str) -> None:
                 assert outbox.put(connection, made, target, NOON)
 
 
+@pytest.mark.scenario("B-01")
 def test_fifty_kills_open_no_ticket_twice_and_lose_none(
     engine: Engine, database_url: str, tmp_path: Path, senders: subprocess.Popen[str]
 ) -> None:

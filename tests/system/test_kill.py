@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import psutil
+import pytest
 
 from tests.support import warehouse
 from tests.support.crowd import Report, under_load
@@ -41,6 +42,7 @@ def assert_each_acknowledged_event_is_one_row(url: str, report: Report) -> None:
     assert len(report.acknowledged) >= 1000
 
 
+@pytest.mark.scenario("B-03")
 def test_an_acknowledged_event_survives_kill_9_of_receivers_and_loader(tmp_path: Path, database_url: str) -> None:
     random = Random(SEED)
     turns = ["receive-0", "load", "receive-1", "both"] * (KILLS // 4)
