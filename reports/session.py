@@ -5,9 +5,11 @@ ADBC's DB-API does the same, and imports pandas before it connects; a report has
 """
 
 import re
+import struct
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from queue import SimpleQueue
 from typing import Any, Self
 
@@ -15,6 +17,7 @@ import adbc_driver_manager as adbc
 import adbc_driver_postgresql
 import pyarrow as pa
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 AT_ONCE = 2  # questions; more than one, since a question waits for the disk and for one of PostgreSQL's processes
 
 _SNAPSHOT = re.compile(r"[0-9A-F]+(-[0-9A-F]+)*")
@@ -23,13 +26,8 @@ _SNAPSHOT = re.compile(r"[0-9A-F]+(-[0-9A-F]+)*")
 class Session:
     """One transaction; it is used by one thread at a time."""
 
-    def __init__(self, url: str) -> None:
-        self._database = adbc_driver_postgresql.connect(url)
-        try:
-            self._connection = adbc.AdbcConnection(self._database)
-        except BaseException:
-            self._database.close()
-            raise
+    def __init__(self, database: adbc.AdbcDatabase) -> None:
+        self._connection = adbc.AdbcConnection(database)
         self._connection.set_autocommit(False)
 
     def __enter__(self) -> Self:
@@ -41,7 +39,6 @@ class Session:
         with suppress(adbc.Error):
             self._connection.rollback()
         self._connection.close()
-        self._database.close()
 
     def run(self, statement: str) -> None:
         """Run a statement that answers nothing."""
@@ -55,7 +52,8 @@ class Session:
             made.set_sql_query(statement)
             if values:
                 made.prepare()
-                made.bind(pa.record_batch([[value] for value in values], names=[str(at) for at in range(len(values))]))
+                names = [str(at) for at in range(len(values))]
+                made.bind(pa.RecordBatch.from_arrays([_array(value) for value in values], names=names))
             stream, _ = made.execute_query()
             return pa.RecordBatchReader._import_from_c(stream.address).read_all()  # noqa: SLF001 - as ADBC does
 
@@ -63,6 +61,22 @@ class Session:
         """End what is asked in another thread, if anything is."""
         with suppress(adbc.Error):
             self._connection.cancel()
+
+
+def _array(value: Any) -> pa.Array:
+    """
+    Give an array of one value.
+
+    Dates and instants, which every report asks with, are written as Arrow keeps them: before it converts a value,
+    pyarrow imports pandas, and the question would wait for that.
+    """
+    if isinstance(value, datetime):
+        number = (value - EPOCH) // timedelta(microseconds=1)
+        return pa.Array.from_buffers(pa.timestamp("us", "UTC"), 1, [None, pa.py_buffer(struct.pack("=q", number))])
+    if isinstance(value, date):
+        number = (value - EPOCH.date()).days
+        return pa.Array.from_buffers(pa.date32(), 1, [None, pa.py_buffer(struct.pack("=i", number))])
+    return pa.array([value])
 
 
 class Sessions:
@@ -75,7 +89,8 @@ class Sessions:
 
     def __init__(self, url: str, settings: Sequence[str]) -> None:
         """Open the first one. Raises adbc.Error."""
-        self._url, self._settings = url, settings
+        self._settings = settings
+        self._database = adbc_driver_postgresql.connect(url)  # which asks for the types there are, once
         self._opened: list[Session] = []
         self._free: SimpleQueue[Session] = SimpleQueue()
         self._askers = ThreadPoolExecutor(AT_ONCE, "asking")
@@ -101,6 +116,7 @@ class Sessions:
         self._askers.shutdown()
         for each in self._opened:
             each.__exit__()
+        self._database.close()
 
     def ask(self, statement: str, values: list[Any]) -> "Future[pa.Table]":
         """Begin to ask a question, in the order of asking, as soon as a session is free."""
@@ -114,7 +130,7 @@ class Sessions:
             self._free.put(session)
 
     def _open(self) -> Session:
-        session = Session(self._url)
+        session = Session(self._database)
         self._opened.append(session)
         for each in self._settings:
             session.run(each)

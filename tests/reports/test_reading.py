@@ -1,5 +1,7 @@
 """Questions that are asked ahead: the same answers, of the same snapshot, and each asked once."""
 
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +22,7 @@ from reports.report import encoded
 from tests.support import postgres, roles
 from tests.support.builders import event
 from tests.support.loading import NOON, loading, sdk, told
+from tests.support.server import ROOT
 
 WEEK = calendar(NOON.date(), "week", "UTC")
 DAY = calendar((NOON - timedelta(days=1)).date(), "day", "UTC")
@@ -114,6 +117,24 @@ def test_a_login_that_may_connect_once_gets_the_same_report(filled: str, postgre
         postgres.run(postgres_url, sql.SQL("alter role {} connection limit 1").format(name))
         with reading(url, ahead("weekly", WEEK)) as reader:
             assert encoded(make("weekly", reader, WEEK)) == expected
+
+
+def test_a_question_of_days_and_instants_does_not_wait_for_pandas(database_url: str) -> None:
+    code = """
+import sys
+from datetime import UTC, date, datetime
+from reports.reading import SETTINGS
+from reports.session import Sessions
+values = [date(1969, 12, 31), datetime(2026, 11, 9, 1, 2, 3, 4, UTC), datetime(1969, 12, 31, 23, tzinfo=UTC)]
+with Sessions(sys.argv[1], SETTINGS) as sessions:
+    answer = sessions.ask("select $1::date as a, $2::timestamptz as b, $3::timestamptz as c", values).result()
+    assert "pandas" not in sys.modules
+assert list(answer.to_pylist()[0].values()) == values
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, database_url], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_value_of_a_question_has_a_place() -> None:
