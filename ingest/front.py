@@ -4,7 +4,10 @@ The way in: the same commands as ingest.cli, of which a report that somebody wai
 Whatever is no `errhouse report run` goes to ingest.cli, and so does one whose database refuses.
 """
 
+import gc
 import sys
+
+SELDOM = 1_000_000  # objects between two looks for cycles: imports and frames make many, and counting frees them
 
 
 def main() -> None:
@@ -18,6 +21,7 @@ def main() -> None:
 
 
 def _report() -> None:
+    gc.set_threshold(SELDOM)
     import typer  # noqa: PLC0415 - what only this way needs
 
     from models.errors import ModelsError  # noqa: PLC0415 - the same
