@@ -1,7 +1,7 @@
 # `make` alone lists the targets. All of them need only Python >= 3.11 and a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-long bench lint audit sbom docs lock clean
+.PHONY: help setup serve test test-long fuzz bench lint audit sbom docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -16,6 +16,12 @@ test: .venv.stamp ## run the tests; ARGS="tests/models -k embedded" runs some
 
 test-long: .venv.stamp ## run every scenario of reliability, hours of them; prints a line each; ARGS="-k B-02" runs some
 	@ERRHOUSE_TEST_TIER=3 exec .venv/bin/pytest -m scenario $(ARGS)
+
+fuzz: .venv.stamp ## fuzz what reads bytes, led by coverage, each part for SECONDS (240); needs Python 3.11
+	@set -e; [ -x .venv-fuzz/bin/python ] || .venv/bin/python -m venv .venv-fuzz; \
+	.venv-fuzz/bin/pip install -q --require-hashes --only-binary :all: -r requirements.lock -r tests/fuzz/requirements.lock; \
+	for part in decoder framing text event spool; do \
+		.venv-fuzz/bin/python tests/fuzz/coverage.py $$part $(or $(SECONDS),240); done
 
 bench: .venv.stamp ## measure speed in less than ten minutes, one JSON line a figure; ARGS="load" measures that alone
 	@exec .venv/bin/python -m tests.bench $(ARGS)
@@ -52,7 +58,7 @@ lock: ## choose dependency versions again, with hashes; needs uv
 	mv requirements.lock.new requirements.lock
 
 clean: ## remove what make and the tools made here; data folders stay
-	rm -rf .venv .venv.stamp .venv-dbt build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv.stamp .venv-dbt .venv-fuzz build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find ingest models migrations reports tests -name __pycache__ -type d -exec rm -rf {} +
 
 .venv.stamp: pyproject.toml requirements.lock .ci/setup
