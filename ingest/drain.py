@@ -172,14 +172,16 @@ class Drain:
             self._caution.opened(spool.name, spool.place)
 
     def _step_spool(self, spool: _Spool) -> bool:
+        if spool.batch is not None or spool.reader.is_behind():
+            self._take(spool)
         if spool.batch is None:
             spool.batch = self._read(spool)
         if spool.batch is None:
+            self._state.in_hand.pop(spool.name, None)
             self._pass_over(spool)
             return False
         begun = monotonic()
         batch = spool.batch
-        self._take(spool, batch.size)
         failpoints.passed(failpoints.BATCH_READ)
         tally = self._loader.load(
             batch.payloads, origin=str(batch.position.spool), position=batch.position, asides=batch.asides
@@ -205,21 +207,20 @@ class Drain:
             spool.reader.release(position)
 
     def _read(self, spool: _Spool) -> Batch | None:
-        most = min(self._batch_events, self._caution.most)
-        try:
-            items = spool.reader.read(most, self._settings.LOAD_BATCH_BYTES)
-        except MemoryError:
-            self._take(spool, most)
-            raise
+        most = self._most()
+        items = spool.reader.read(most, self._settings.LOAD_BATCH_BYTES)
         if not items:
             return None
         self._was_full = len(items) >= most
         batch = batch_of(items, self._clock())
         return unread(batch) if self._caution.is_fatal(spool.name, spool.place, batch.size) else batch
 
-    def _take(self, spool: _Spool, records: int) -> None:
-        """Write down what is in hand, for who comes after a loader that dies of it."""
-        self._state.in_hand[spool.name] = self._caution.taken(spool.name, spool.place, records)
+    def _most(self) -> int:
+        return min(self._batch_events, self._caution.most)
+
+    def _take(self, spool: _Spool) -> None:
+        """Write down what is in hand, or about to be read, for who comes after a loader that dies of it."""
+        self._state.in_hand[spool.name] = self._caution.taken(spool.name, spool.place, self._most())
         self._write()
 
     def _count(self, tally: Tally) -> None:

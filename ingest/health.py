@@ -23,7 +23,7 @@ SPOOL_NEARLY_FULL = 0.9
 
 
 class LoaderState(msgspec.Struct):
-    """What the loader says of itself, after each step, and of a batch before it is loaded."""
+    """What the loader says of itself, after each step, and of a batch before it is read."""
 
     heartbeat_us: int
     database: str = "starting"

@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 class InHand(msgspec.Struct, frozen=True):
-    """A batch that is being loaded: where it begins, its records, and how many loaders died with one from there."""
+    """A batch that is read and loaded: where it begins, its most records, and how many loaders died with one there."""
 
     place: Place
     records: int
