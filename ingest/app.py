@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from time import time_ns
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -20,7 +19,7 @@ from ingest.routes import doorway
 from ingest.spool.writer import SpoolWriter
 from models.access import AccessFile, webhook_secrets
 from models.answers import answers_of_day
-from models.clock import now
+from models.clock import now, now_us
 from models.schedule_state import oldest_message_seconds, rollup_lag_seconds, schedule_state
 from models.settings import Settings
 
@@ -112,19 +111,19 @@ def create_app(settings: Settings, spool: Path, run_dir: Path) -> App:
     @app.get("/readyz")
     def readyz() -> Response:
         """Say whether events are accepted and loaded in time."""
-        found = health.readiness(time_ns() // 1000)
+        found = health.readiness(now_us())
         return Response(msgspec.json.encode(found), 200 if found.ready else 503, media_type="application/json")
 
     @app.get("/metrics")
     def all_metrics() -> Response:
         """Give the metrics of every process of this service."""
-        found = health.readiness(time_ns() // 1000)
+        found = health.readiness(now_us())
         metrics.SPOOL_EVENTS.set(found.spool_events)
         metrics.SPOOL_OLDEST_SECONDS.set(found.oldest_seconds)
-        metrics.ROLLUP_LAG_SECONDS.set(rollup_lag_seconds(run_dir, time_ns() // 1000))
+        metrics.ROLLUP_LAG_SECONDS.set(rollup_lag_seconds(run_dir, now_us()))
         told = schedule_state(run_dir)
         metrics.OUTBOX_WAITING.set(told.messages_waiting if told else 0)
-        metrics.OUTBOX_OLDEST_SECONDS.set(oldest_message_seconds(told, time_ns() // 1000))
+        metrics.OUTBOX_OLDEST_SECONDS.set(oldest_message_seconds(told, now_us()))
         metrics.DELIVERY_FAILURES.set(told.delivery_failures if told else 0)
         day = answers_of_day(settings.DATA_DIR, now())
         metrics.WEBHOOK_TIMEOUTS.set(day.webhook_timed_out_count)

@@ -130,19 +130,18 @@ def schedule_process() -> None:
 @app.command("_console", hidden=True)
 def console_process(handle: int) -> None:
     """Run the console; started by `serve`."""
-    from time import time_ns  # noqa: PLC0415 - a command loads what it needs
-
     import msgspec  # noqa: PLC0415 - the same
 
     from ingest.inbound.desk import Desk  # noqa: PLC0415 - the same
     from ingest.supervise import stop_with_parent  # noqa: PLC0415 - the same
+    from models.clock import now_us  # noqa: PLC0415 - the same
     from reports.cli import console  # noqa: PLC0415 - the same
 
     settings = load_settings()
     configure(settings.LOG_LEVEL, "console")
     stop_with_parent()
     health = _health(settings)
-    console(settings, handle, lambda: msgspec.structs.asdict(health.readiness(time_ns() // 1000)), Desk(settings))
+    console(settings, handle, lambda: msgspec.structs.asdict(health.readiness(now_us())), Desk(settings))
 
 
 @app.command("_report", hidden=True)

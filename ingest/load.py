@@ -265,7 +265,7 @@ class Loader:
     def _refresh(self) -> None:
         """Read what others may have changed meanwhile: projects, and the dictionaries of payloads."""
         now = self._clock()
-        if (now - self._projects.read_at).total_seconds() < SETTINGS_SECONDS:
+        if 0 <= (now - self._projects.read_at).total_seconds() < SETTINGS_SECONDS:  # a clock may be set back
             return
         with self._engine.connect() as connection:
             found = connection.execute(READ_PROJECTS).all()

@@ -8,7 +8,7 @@ and what a framework would do for it (parsing, validating, building a response m
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import cache
-from time import perf_counter, time_ns
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -27,6 +27,7 @@ from ingest.spool import SpoolBroken, SpoolFull
 from ingest.spool.writer import SpoolWriter
 from models import failpoints
 from models.access import AccessFile
+from models.clock import now_us
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -247,7 +248,7 @@ def _payload(
 ) -> Payload:
     client = scope.get("client")
     return Payload(
-        received_at_us=time_ns() // 1000,
+        received_at_us=now_us(),
         door=door,
         body=body,
         project_id=project_id,

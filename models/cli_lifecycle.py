@@ -6,7 +6,7 @@ import typer
 
 from models import project_retention
 from models.cli import JsonFlag, db, migrated, project, shown, told
-from models.clock import now
+from models.clock import database_time
 from models.engine import database_url, engine_for
 from models.maintain import maintain
 from models.settings import load_settings
@@ -22,7 +22,9 @@ def maintain_now(as_json: JsonFlag = False) -> None:
         migrated(settings, url)
         engine = engine_for(url, application="errhouse maintain", pool_size=MAINTAIN_CONNECTIONS)
         try:
-            steps = maintain(engine, settings, now())
+            with engine.connect() as connection:
+                moment = database_time(connection)
+            steps = maintain(engine, settings, moment)
         finally:
             engine.dispose()
     if as_json:

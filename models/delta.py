@@ -18,7 +18,7 @@ DELTA_SELECT = f"""
         coalesce(culprit_key, 0), coalesce(environment_key, 0), coalesce(release_key, 0),
         count(*), sum(sample_weight::float8), count(*) filter (where not handled),
         count(*) filter (where user_key is null), count(*) filter (where time_quality <> 0),
-        sum(extract(epoch from loaded_at - received_at)::float8),
+        sum(greatest(extract(epoch from loaded_at - received_at)::float8, 0)),
         min(occurred_at), max(occurred_at), level,
         (array_agg(distinct user_key order by user_key) filter (where user_key is not null))[1:{SKETCH_USERS}]
 """  # noqa: S608 - a number of ours

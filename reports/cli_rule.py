@@ -8,9 +8,9 @@ import typer
 from sqlalchemy import Connection
 
 from models.cli import JsonFlag, opened, shown, told
+from models.clock import database_time
 from models.printed import confirmed
 from models.settings import Settings
-from reports import schedules
 from reports.alerts import alert_message, alert_query, rule_trial, rules_kept
 from reports.alerts.matching import is_project
 from reports.alerts.rule import Finding, Rule
@@ -90,7 +90,7 @@ def add(
                 alert_query.check(connection, made.parameters["sql"])
         with engine.begin() as connection:
             warnings = _checked(connection, settings, made)
-            rules_kept.keep(connection, made, schedules.database_time(connection), is_replaced=replace)
+            rules_kept.keep(connection, made, database_time(connection), is_replaced=replace)
             found = rules_kept.named(connection, name)
     for warning in warnings:
         typer.echo(warning, err=True)
@@ -139,7 +139,7 @@ def try_out(
     """
     with opened() as (engine, settings, _), engine.begin() as connection:
         rule = rules_kept.named(connection, name)
-        now = schedules.database_time(connection)
+        now = database_time(connection)
         found = rule_trial.trial(engine, connection, rule, now, {})
         sent = _sent(connection, settings, rule, found[-1].finding, now) if send and found else []
     if as_json:
@@ -234,5 +234,5 @@ def _options(values: dict[str, Any]) -> list[str]:
 
 def _switched(name: str, *, as_json: bool, is_enabled: bool) -> None:
     with opened() as (engine, *_), engine.begin() as connection:
-        rules_kept.switch(connection, name, schedules.database_time(connection), is_enabled=is_enabled)
+        rules_kept.switch(connection, name, database_time(connection), is_enabled=is_enabled)
     confirmed(name, "resumed" if is_enabled else "paused", as_json=as_json)

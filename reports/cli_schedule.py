@@ -8,7 +8,7 @@ import typer
 from sqlalchemy import Engine
 
 from models.cli import JsonFlag, opened, shown, told
-from models.clock import now
+from models.clock import database_time, now
 from models.logs import configure
 from models.printed import confirmed
 from models.settings import load_settings
@@ -65,7 +65,7 @@ def add(
     with opened() as (engine, *_), engine.begin() as connection:
         for each in made.targets:
             targets.kept(connection, each)
-        made = made._replace(starts_at=schedules.database_time(connection))
+        made = made._replace(starts_at=database_time(connection))
         schedules.keep(connection, made, is_replaced=replace)
         (found,) = schedules.named(connection, name)
     first = cron.upcoming(made.cron, made.zone, made.starts_at, 1)[0]
@@ -97,7 +97,7 @@ def upcoming(
 ) -> None:
     """Show the next runs of all schedules, each in its own time zone, with the period it will report on."""
     with opened() as (engine, *_), engine.connect() as connection:
-        moment = schedules.database_time(connection)
+        moment = database_time(connection)
         enabled = [each.schedule for each in schedules.listed(connection, only_enabled=True)]
     found = sorted(
         (at, each.name, each) for each in enabled for at in cron.upcoming(each.cron, each.zone, moment, count)
@@ -182,7 +182,7 @@ def described(found: schedules.Listed) -> dict[str, Any]:
 def _missed(engine: Engine, name: str | None, since: str | None) -> list[tuple[Schedule, datetime]]:
     found = []
     with engine.connect() as connection:
-        moment = schedules.database_time(connection)
+        moment = database_time(connection)
         for listed in schedules.named(connection, name):
             each = listed.schedule
             if not each.is_enabled and name is None:
@@ -200,7 +200,7 @@ def _missed(engine: Engine, name: str | None, since: str | None) -> list[tuple[S
 
 def _switched(name: str, *, as_json: bool, is_enabled: bool) -> None:
     with opened() as (engine, *_), engine.begin() as connection:
-        schedules.switch(connection, name, schedules.database_time(connection), is_enabled=is_enabled)
+        schedules.switch(connection, name, database_time(connection), is_enabled=is_enabled)
     confirmed(name, "resumed" if is_enabled else "paused", as_json=as_json)
 
 

@@ -70,7 +70,7 @@ def try_out(
         if event_id is not None:
             with engine.connect() as connection:
                 message = about(connection, event_id, now())
-        run_id, ended = Runner(engine, settings, now).try_out(name, message, options)
+        run_id, ended = Runner(engine, settings).try_out(name, message, options)
     if as_json:
         told({"run_id": run_id, "script": name, "is_dry_run": dry_run, **ended._asdict()})
     else:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import UUID
 
 from models import failpoints
-from models.clock import now
+from models.clock import database_time, now
 from models.engine import engine_for
-from reports import runs, schedules
+from reports import runs
 from reports.cron import period, told
 from reports.delivery import outbox
 from reports.delivery.message import Artifact, Message
@@ -66,7 +66,7 @@ def perform(url: str, run_id: UUID, attempt_count: int, shop: Workshop, public_u
         with engine.begin() as connection:
             is_ours = runs.end(connection, run, how)
             for target in run.targets if is_ours else ():
-                outbox.put(connection, message, target, schedules.database_time(connection), run_id=run_id)
+                outbox.put(connection, message, target, database_time(connection), run_id=run_id)
     finally:
         engine.dispose()
     if not is_ours:

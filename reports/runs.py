@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import structlog
 from sqlalchemy import Connection, Engine
 
+from models.clock import database_time
 from reports import schedules
 from reports.cron import Due, Schedule, due, period
 from reports.delivery.message import Artifact
@@ -80,7 +81,7 @@ def next_run(engine: Engine, worker: str, now: datetime | None = None, patience:
     with engine.begin() as connection:
         if taken := _taken_over(connection, worker):
             return taken
-        moment = now or schedules.database_time(connection)
+        moment = now or database_time(connection)
         owed = []
         for each in schedules.listed(connection, only_enabled=True):
             try:

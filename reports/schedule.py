@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Engine
 
 from models.answers import answers_of_day
-from models.clock import now
+from models.clock import database_time, now
 from models.engine import engine_for
 from models.fold import fold_all
 from models.maintain import Step, maintain, urgent
@@ -105,7 +105,7 @@ class Work:
     def fold(self) -> None:
         """Move what was loaded into the rollups."""
         began = self._clock()
-        moved = fold_all(self._engine, began.date(), self._settings.HOUR_GROUP_RETENTION_DAYS)
+        moved = fold_all(self._engine, self._database_time().date(), self._settings.HOUR_GROUP_RETENTION_DAYS)
         self.state.last_fold_us = _us(began)
         self.state.folded_total += moved
 
@@ -121,7 +121,7 @@ class Work:
         self._urgent_runs += 1
         # a training that kept nothing is not repeated every minute: the first, second, fourth, eighth time
         may_train = self._urgent_runs & (self._urgent_runs - 1) == 0
-        _log(urgent(self._engine, self._settings, self._clock(), REBUILD_SECONDS, may_train=may_train))
+        _log(urgent(self._engine, self._settings, self._database_time(), REBUILD_SECONDS, may_train=may_train))
 
     def maintain(self) -> None:
         """Do all of the maintenance."""
@@ -129,7 +129,7 @@ class Work:
         steps = maintain(
             self._engine,
             self._settings,
-            self._clock(),
+            self._database_time(),
             rebuild_seconds=REBUILD_SECONDS,
             pause=self._halt.pause,
         )
@@ -175,14 +175,20 @@ class Work:
 
     def artifacts(self) -> None:
         """Remove what reports made too long ago, and messages that were sent too long ago."""
+        moment = self._database_time()
         with self._engine.begin() as connection:
-            dropped = runs.drop_old_artifacts(connection, self._clock(), self._settings.REPORT_RETENTION_DAYS)
+            dropped = runs.drop_old_artifacts(connection, moment, self._settings.REPORT_RETENTION_DAYS)
         if dropped:
             log.info("files of reports were removed after their time", count=dropped)
         with self._engine.begin() as connection:
-            gone = outbox.drop_old(connection, self._clock(), self._settings.MESSAGE_RETENTION_DAYS)
+            gone = outbox.drop_old(connection, moment, self._settings.MESSAGE_RETENTION_DAYS)
         if gone:
             log.info("messages and their deliveries were removed after their time", count=gone)
+
+    def _database_time(self) -> datetime:
+        """Tell by whose clock things are old: not by one that may be wrong, of one service of many."""
+        with self._engine.connect() as connection:
+            return database_time(connection)
 
     def tell(self, trouble: str | None) -> None:
         """Write down how everything fares."""

@@ -10,8 +10,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT
 from reports.cron import Schedule
 from reports.errors import BadSchedule
 
-DATABASE_TIME = text("select now()")
-
 # Schedules with the last instant that has a run, and how that went.
 LISTED = text(
     """
@@ -76,12 +74,6 @@ class Listed(NamedTuple):
     def since(self) -> datetime:
         """Return the instant after which runs are owed."""
         return max(self.schedule.starts_at, self.last_for) if self.last_for else self.schedule.starts_at
-
-
-def database_time(connection: Connection) -> datetime:
-    """Read the database's clock, which all replicas share."""
-    moment: datetime = connection.execute(DATABASE_TIME).scalar_one()
-    return moment
 
 
 def listed(connection: Connection, *, only_enabled: bool = False) -> list[Listed]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from time import time
+from time import monotonic
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +17,7 @@ from ingest.inbound import FILE, MAX_AGENT_CHARS, NO_DOOR, OLDER_FILE, Inbound, 
 from ingest.inbound.told import form_told, named_event
 from ingest.records import Door
 from models.answers import FOLDER, HOUR_SECONDS, HOURS_FILE, KEPT_HOURS, SLOW_SECONDS, TIMED_OUT_SECONDS, Hour, hours
+from models.clock import now_us
 from models.logs import escaped
 
 MOST_A_SECOND = 100  # of all requests
@@ -64,7 +65,7 @@ class _Asked(NamedTuple):
 class InboundLog:
     """The log of one receiver; made by its event loop, which alone calls `answered`."""
 
-    def __init__(self, data_dir: Path, receiver: str, clock: Callable[[], float] = time) -> None:
+    def __init__(self, data_dir: Path, receiver: str, clock: Callable[[], float] = lambda: now_us() / 1e6) -> None:
         self._folder = data_dir / FOLDER
         self._receiver = receiver
         self._clock = clock
@@ -139,8 +140,8 @@ class InboundLog:
             is_open = not self._end.wait(WRITE_SECONDS)
             try:
                 self._write()
-                if not is_open or self._clock() >= due:
-                    due = self._clock() + HOURS_SECONDS
+                if not is_open or monotonic() >= due:
+                    due = monotonic() + HOURS_SECONDS
                     self._tell_hours()
                 self._is_told = False
             except OSError as error:

@@ -12,6 +12,7 @@ from ingest.spool.disk import Disk
 from ingest.spool.ledger import Ledger
 from ingest.spool.segment import HEADER_BYTES, Keys, encode, encode_header, keys
 from models import failpoints
+from models.clock import now_us
 
 RETRY_SECONDS = 0.5  # after two segments failed, so long nothing is written: each try leaves a file behind
 OLD_SECONDS = 600.0  # a segment that is older takes nothing more, so that what is loaded does not stay beside it
@@ -47,7 +48,7 @@ class Journal:
         folder: Path,
         segment_bytes: int,
         disk: Disk | None = None,
-        now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+        now_us: Callable[[], int] = now_us,
     ) -> None:
         self._folder = folder
         self._segment_bytes = segment_bytes
@@ -142,7 +143,8 @@ class Journal:
         self.written_bytes += len(data)
 
     def _is_over(self, segment: Segment) -> bool:
-        is_old = segment.size > HEADER_BYTES and self._age(segment) >= OLD_SECONDS
+        # a clock that was set back makes it old too, lest nobody can tell
+        is_old = segment.size > HEADER_BYTES and not 0 <= self._age(segment) < OLD_SECONDS
         return is_old or segment.size >= self._segment_bytes
 
     def _age(self, segment: Segment) -> float:

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from models import failpoints
+from models.clock import database_time
 from models.maintain import why
-from reports import schedules
 from reports.alerts import alert_asked, alert_counts, alert_desk, alert_feed, rules_kept
 from reports.alerts.alert_desk import Desk, Limits
 from reports.alerts.matching import is_matched
@@ -54,7 +54,7 @@ class Alerting:
         public_url: str,
         limits: Limits,
         figures: Figures,
-        clock: Callable[[Connection], datetime] = schedules.database_time,
+        clock: Callable[[Connection], datetime] = database_time,
     ) -> None:
         self._engine = engine
         self._public_url = public_url

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
+from models.clock import database_time
 from models.settings import Settings
 from reports.automation import script_apart, script_runs
 from reports.automation.script_apart import Ended, Job
@@ -58,14 +59,16 @@ def standard_input(message: Message, target: str | None, run_id: UUID) -> bytes:
 
 
 class Runner:
-    """Runs scripts of the operator's folder. Takes: who reads the clock."""
+    """Runs scripts of the operator's folder. Takes `clock` in place of the database's, for tests."""
 
-    def __init__(self, engine: Engine, settings: Settings, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, engine: Engine, settings: Settings, clock: Callable[[Connection], datetime] = database_time
+    ) -> None:
         self._engine = engine
         self._folder = settings.scripts_dir
         self._run_dir = settings.DATA_DIR / "run"
         self._user = settings.SCRIPTS_USER
-        self._now = now
+        self._clock = clock
 
     def check(self, name: str, sha256: str) -> None:
         """Raise DeliveryError when there is no such script, or it is another than was registered."""
@@ -103,22 +106,23 @@ class Runner:
         job = Job(run.run_id, options.arguments, options.seconds, options.cpu_seconds, options.has_network)
         with script_apart.slot(self._run_dir) as held:
             with self._engine.begin() as connection:
-                if run.target and (told := script_runs.before(connection, run, options, self._now())):
+                moment = self._clock(connection)
+                if run.target and (told := script_runs.before(connection, run, options, moment)):
                     return told
-                script_runs.begin(connection, run, self._now())
+                script_runs.begin(connection, run, moment)
             if run.is_dry_run:
                 ended = Ended(None, None, _would(options, event, self._user if user is not None else None))
             else:
                 ended = _run(script, job, event, user, held)
         with self._engine.begin() as connection:
-            script_runs.end(connection, run, ended, self._now())
+            script_runs.end(connection, run, ended, self._clock(connection))
         return ended
 
     def _refuse(self, run: Run, wrong: DeliveryError) -> None:
         """Write down what was refused for good."""
         if wrong.permanent:
             with self._engine.begin() as connection:
-                script_runs.refuse(connection, run, str(wrong), self._now())
+                script_runs.refuse(connection, run, str(wrong), self._clock(connection))
 
 
 def _run(script: Script, job: Job, event: bytes, user: int | None, held: int) -> Ended:

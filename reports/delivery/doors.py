@@ -13,4 +13,4 @@ from reports.delivery.tickets import KeptTickets
 def doors(engine: Engine, settings: Settings) -> Outgoing:
     """Give them, over the warehouse of an engine."""
     client = Client()
-    return Outgoing(client.http, client.connect, KeptTickets(engine, now), Runner(engine, settings, now), now)
+    return Outgoing(client.http, client.connect, KeptTickets(engine), Runner(engine, settings), now)

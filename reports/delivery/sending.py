@@ -18,8 +18,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from models import failpoints
+from models.clock import database_time
 from models.errors import ModelsError
-from reports import schedules
 from reports.channels import CHANNELS, Channel, check
 from reports.delivery import letters, outbox
 from reports.delivery.masking import masked_error, masked_sent
@@ -47,7 +47,7 @@ class Sender:
         targets: Targets,
         out: Outgoing,
         channels: Sequence[Channel] = CHANNELS,
-        clock: Callable[[Connection], datetime] = schedules.database_time,
+        clock: Callable[[Connection], datetime] = database_time,
     ) -> None:
         self._engine = engine
         self._targets = targets

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
+from models.clock import database_time
 from reports.delivery.message import AboutIssue
 from reports.delivery.outgoing import TicketLink
 
@@ -42,17 +43,17 @@ OPENED = text(
 
 
 class KeptTickets:
-    """Remembers in the warehouse, each time in a transaction of its own. Takes the clock."""
+    """Remembers in the warehouse, in transactions of its own. Takes `clock` in place of the database's, for tests."""
 
-    def __init__(self, engine: Engine, now: Callable[[], datetime]) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[Connection], datetime] = database_time) -> None:
         self._engine = engine
-        self._now = now
+        self._clock = clock
 
     def begun(self, issue: AboutIssue, target: str) -> TicketLink:
         """Give the ticket of an issue; where there is none, remember that one is going to be opened."""
-        moment = self._now()
-        row = {**_row(issue, target), "now": moment}
         with self._engine.begin() as connection:
+            moment = self._clock(connection)
+            row = {**_row(issue, target), "now": moment}
             is_new = connection.execute(BEGIN, {**row, "key": key(issue, target)}).rowcount == 1
             is_ours = is_new or connection.execute(AGAIN, {**row, "before": moment - HOLD}).rowcount == 1
             found = connection.execute(READ, _row(issue, target)).one()
@@ -62,7 +63,8 @@ class KeptTickets:
     def opened(self, issue: AboutIssue, target: str, number: str, url: str) -> None:
         """Remember that it is there."""
         with self._engine.begin() as connection:
-            connection.execute(OPENED, {**_row(issue, target), "number": number, "url": url, "now": self._now()})
+            told = {"number": number, "url": url, "now": self._clock(connection)}
+            connection.execute(OPENED, {**_row(issue, target), **told})
 
 
 def key(issue: AboutIssue, target: str) -> str:

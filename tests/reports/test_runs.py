@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from models.clock import database_time
 from models.engine import engine_for
 from reports import runs, schedules
 from reports.cron import instants
@@ -249,7 +250,7 @@ def test_without_a_time_of_its_own_what_is_due_is_told_by_the_database_s_clock(e
     run = runs.next_run(engine, "one")
     assert run is not None
     with engine.connect() as connection:
-        now = schedules.database_time(connection)
+        now = database_time(connection)
     assert timedelta(0) <= now - run.scheduled_for < timedelta(minutes=2)
 
 
@@ -276,7 +277,7 @@ def test_files_go_after_their_time_and_their_runs_stay(database_url: str, engine
     for hours in (1, 2):
         assert end(engine, claimed(engine, START + hours * HOUR), Outcome("done", artifacts=[BODY]))
     with engine.begin() as connection:
-        now = schedules.database_time(connection)
+        now = database_time(connection)
         long_ago = "update warehouse.report_run set finished_at = now() - interval '400 days' where scheduled_for = :at"
         connection.execute(text(long_ago), {"at": START + HOUR})
         assert runs.drop_old_artifacts(connection, now + HOUR, 0) == 0

@@ -75,7 +75,7 @@ class World:
         self.engine = engine
         self.now = NOW
         self.settings = scripts.settings(data_dir)
-        self.runner = Runner(engine, self.settings, lambda: self.now)
+        self.runner = Runner(engine, self.settings, lambda _: self.now)
         self._url = url
 
     def put(self, body: str, name: str = "act") -> str:

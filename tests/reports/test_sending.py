@@ -93,7 +93,7 @@ def test_our_own_address_is_never_sent_to(house: House, loaded: Past) -> None:
 
 
 def test_a_ticket_is_begun_once_and_remembered(house: House) -> None:
-    tickets = KeptTickets(house.engine, lambda: NOON)
+    tickets = KeptTickets(house.engine, lambda _: NOON)
     issue = AboutIssue(42, "shop", 7, "new")
     first = tickets.begun(issue, "tracker")
     assert first.number is None
@@ -106,9 +106,9 @@ def test_a_ticket_is_begun_once_and_remembered(house: House) -> None:
 
 def test_a_ticket_is_opened_by_one_at_a_time_and_by_the_next_once_it_is_silent(house: House) -> None:
     issue = AboutIssue(42, "shop", 8, "new")
-    first = KeptTickets(house.engine, lambda: NOON).begun(issue, "tracker")
-    second = KeptTickets(house.engine, lambda: NOON + timedelta(seconds=119)).begun(issue, "tracker")
-    later = KeptTickets(house.engine, lambda: NOON + timedelta(seconds=120))
+    first = KeptTickets(house.engine, lambda _: NOON).begun(issue, "tracker")
+    second = KeptTickets(house.engine, lambda _: NOON + timedelta(seconds=119)).begun(issue, "tracker")
+    later = KeptTickets(house.engine, lambda _: NOON + timedelta(seconds=120))
     third, fourth = later.begun(issue, "tracker"), later.begun(issue, "tracker")
     later.opened(issue, "tracker", "17", "")
     fifth = later.begun(issue, "tracker")
