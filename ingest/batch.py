@@ -148,7 +148,7 @@ class KnownDimensions:
 
     def age(self, now: datetime) -> None:
         """Forget the issues of groups when they have been known for long."""
-        if self._issues_since is None or now - self._issues_since >= MEMORY_OF_ISSUES:
+        if self._issues_since is None or abs(now - self._issues_since) >= MEMORY_OF_ISSUES:  # it may be set back
             self._known.difference_update(("dim_group", *group, issue) for group, issue in self._issues.items())
             self._issues.clear()
             self._issues_since = now
