@@ -26,6 +26,7 @@ class Killer:
         self.moments: list[float] = []
         """When each kill was done, by the clock of senders' ledgers."""
         self._server = server
+        self._gone: set[psutil.Process] = set()  # which may be seen for a while after they were killed
         self._deaths_before = server.log().count(DEATH)
 
     def kill(self, *names: str) -> bool:
@@ -33,6 +34,7 @@ class Killer:
         victims = {name: process for name in names if (process := self.living(name))}
         for process in victims.values():
             os.kill(process.pid, signal.SIGKILL)
+            self._gone.add(process)
         if victims:
             self.moments.append(time.monotonic())
             self.killed.update(list(victims))
@@ -48,7 +50,7 @@ class Killer:
         """Give the process of a role, None while there is none."""
         try:
             process = psutil.Process(int((self._server.data_dir / "run" / f"{name}.pid").read_text()))
-            return process if process.status() != psutil.STATUS_ZOMBIE else None
+            return process if process not in self._gone and process.status() != psutil.STATUS_ZOMBIE else None
         except (OSError, ValueError, psutil.Error):
             return None
 
