@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.bench import figures
 from tests.bench.client import Outcome, closed_loop, paced, post, runner
 from tests.bench.events import envelope, events, zipped
-from tests.support.server import Server, errhouse, free_port
+from tests.support.server import Server, errhouse, free_port, serving
 from tests.support.wait import until
 
 BARE = """
@@ -231,9 +231,7 @@ def measure(book: figures.Book, chosen: argparse.Namespace) -> None:
     """Run it."""
     with tempfile.TemporaryDirectory() as folder:
         data_dir = Path(folder) / "data"
-        server = Server(data_dir, None, (), {})
-        server.start()
-        try:
+        with serving(data_dir) as server:
             key = json.loads(errhouse("project", "list", "--json", data_dir=data_dir).stdout)[0]["public_key"]
             url = errhouse("db", "url", data_dir=data_dir).stdout.strip()
             with psycopg.connect(url, autocommit=True) as connection:
@@ -246,8 +244,6 @@ def measure(book: figures.Book, chosen: argparse.Namespace) -> None:
                     half_load(book, service, chosen.sizes[0], rate / 2, chosen.half_seconds)
                 for size in chosen.sizes[1:]:
                     full_load(book, service, chosen, size)
-        finally:
-            server.stop()
 
 
 def options(parser: argparse.ArgumentParser) -> None:
