@@ -80,7 +80,7 @@ def record(raw: RawEvent, received_at: datetime, is_scrubbed: bool) -> EventReco
 
     Raises: MalformedPayload.
     """
-    if raw.event_id is None and fields.uuid(raw.data.get("event_id")) is None:
+    if raw.event_id is None and not fields.is_uuid(raw.data.get("event_id")):
         # before scrubbing changes the body: the sender of an event without an id was told this one
         raw = msgspec.structs.replace(raw, event_id=fields.event_id_of_body(raw).hex)
     data, body, changed = raw.data, raw.body, False

@@ -22,6 +22,7 @@ RESOURCE_HEADER = "sentry-hook-resource"
 TIMESTAMP_HEADER = "sentry-hook-timestamp"
 
 _URL = re.compile(r"/api/0/projects/[^/]+/([^/?#]+)/events/")
+_DOORS = (Door.FILE, Door.HOOK, Door.LEGACY)
 _OTHER_NAMES = {"size_analysis": "preprod_artifact"}  # its name before 2026
 
 # the key that gives a resource's data away, the telling before the common
@@ -52,7 +53,7 @@ def is_platform_body(data: object) -> bool:
 
 def resource(payload: Payload, data: object) -> str | None:
     """Give the resource a webhook is about: what its header says, without one what its body looks like."""
-    if payload.door not in (Door.HOOK, Door.LEGACY, Door.FILE):
+    if payload.door not in _DOORS:
         return None
     told = payload.headers.get(RESOURCE_HEADER)
     if told:

@@ -7,7 +7,7 @@ A form is found by the door a payload came in by, then by its headers, then by w
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from ingest import jsontext
+from ingest import jsontext, platform_event
 from ingest.errors import MalformedPayload, Reason
 from ingest.forms import (
     activity_alert,
@@ -72,6 +72,21 @@ FORMS: tuple[Form, ...] = (
 )
 
 
+# Those that only a resource of the Integration Platform makes one of them: nine need not be asked of what names none.
+PLATFORM_FORMS: tuple[Form, ...] = (
+    error,
+    event_alert,
+    issue,
+    comment,
+    installation,
+    metric_alert,
+    activity_alert,
+    seer,
+    preprod_artifact,
+)
+_OTHER_FORMS = tuple(form for form in FORMS if form not in PLATFORM_FORMS)
+
+
 def raw_events(payload: Payload) -> list[RawEvent]:
     """
     Give the error events in a payload: at least one, but for a change of an issue.
@@ -103,7 +118,7 @@ def form_of(payload: Payload) -> tuple[Form, object]:
         raise
     if not isinstance(data, dict | list):
         raise MalformedPayload(Reason.NOT_AN_OBJECT, "the body is neither a JSON object nor a list of them")
-    for form in FORMS:
+    for form in _OTHER_FORMS if platform_event.resource(payload, data) is None else FORMS:
         if form.matches(payload, data):
             return form, data
     resource = payload.headers.get("sentry-hook-resource")

@@ -150,6 +150,11 @@ def uuid(value: object) -> UUID | None:
     return UUID(int=int(bare.replace("-", ""), 16)) if _DASHED.fullmatch(bare) else None
 
 
+def is_uuid(value: object) -> bool:
+    """Whether `uuid` reads an id here; for one of 32 hex digits without making it."""
+    return isinstance(value, str) and (_HEX.fullmatch(value) is not None or uuid(value) is not None)
+
+
 def event_id_of_body(raw: RawEvent) -> UUID:
     """Make an id for an event that has none: the same body sent again gets the same id."""
     whose = f"errhouse:{raw.project_id}:{raw.project_slug or ''}:{raw.source}:"

@@ -31,14 +31,15 @@ def scrub(data: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bool]:
 
 def scrub_fields(data: dict[str, Any], hints: Hints = ALL) -> dict[str, Any]:
     """Scrub one event by the rules in question; gives the same object if there is nothing to be done."""
-    scrubbed: dict[str, Any] = members(
-        data, hints, _field if hints.are_about_texts() or hints.cookies else _message_field
-    )
-    return scrubbed
-
-
-def _message_field(key: str, value: Any, hints: Hints) -> Any:
-    return _FIELDS[key](value, hints) if key in _MESSAGE_FIELDS else value
+    if hints.are_about_texts() or hints.cookies:
+        scrubbed: dict[str, Any] = members(data, hints, _field)
+        return scrubbed
+    changes = {}
+    for key in _MESSAGE_FIELDS & data.keys():
+        value = _message(data[key], hints)
+        if value is not data[key]:
+            changes[key] = value
+    return {**data, **changes} if changes else data
 
 
 def _field(key: str, value: Any, hints: Hints) -> Any:

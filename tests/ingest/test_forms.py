@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ingest import jsontext
+from ingest import jsontext, platform_event
 from ingest.body import Limits, read_body
 from ingest.errors import MalformedPayload, Reason
-from ingest.forms import FORMS, envelope, form_of, raw_events, store
+from ingest.forms import FORMS, PLATFORM_FORMS, envelope, form_of, raw_events, store
 from ingest.interpret import interpret
 from ingest.normalize import normalize
 from ingest.records import KEPT_HEADERS, Door, IssueChange, Payload, RawEvent, Source
@@ -50,6 +50,23 @@ def essence_of_change(change: IssueChange, expected: dict) -> dict:
 def hook(body: object, **headers: str) -> Payload:
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     return Payload(0, Door.HOOK, json.dumps(body).encode(), None, given)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}-{case.name}")
+def test_the_first_form_that_matches_is_taken_though_not_every_form_is_asked(case):
+    sent = payload(case)
+    data = None if case.parent.name == "envelope" else parsed(sent.body)
+    if isinstance(data, dict | list):
+        named = platform_event.resource(sent, data)
+        assert all(named == form.NAME or not form.matches(sent, data) for form in PLATFORM_FORMS)
+        first = next((form for form in FORMS if form.matches(sent, data)), None)
+        assert first is None or first is form_of(sent)[0]
+
+
+def parsed(body: bytes) -> object:
+    with contextlib.suppress(MalformedPayload):
+        return jsontext.parse(body)[0]
+    return None
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}-{case.name}")
