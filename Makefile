@@ -23,10 +23,10 @@ fuzz: .venv.stamp ## fuzz what reads bytes, led by coverage, each part for SECON
 	for part in decoder framing text event spool; do \
 		.venv-fuzz/bin/python tests/fuzz/coverage.py $$part $(or $(SECONDS),240); done
 
-bench: .venv.stamp ## measure speed in less than ten minutes, one JSON line a figure; ARGS="load" measures that alone
+bench: .venv.stamp ## measure speed, one JSON line a figure, in some minutes; ARGS="load" measures that alone
 	@exec .venv/bin/python -m tests.bench $(ARGS)
 
-bench-large: .venv.stamp ## measure a million events over HTTP, and ten million in the warehouse; takes an hour
+bench-large: .venv.stamp ## measure a million events over HTTP, and ten million in the warehouse; takes long
 	@set -e; .venv/bin/python tests/bench/bench_ingest.py --sizes 3000 --events 1000000; \
 	home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; \
 	.venv/bin/python tests/bench/bench_warehouse.py --data "$$home"; \
