@@ -11,7 +11,7 @@ import uvicorn
 
 from ingest import memory
 from ingest.drain import Drain
-from ingest.supervise import LOADER_STOP_SECONDS, StopSignal, prepared, stop_with_parent
+from ingest.supervise import BACKLOG, LOADER_STOP_SECONDS, StopSignal, prepared, stop_with_parent
 from models import embedded
 from models.clock import now
 from models.engine import DatabaseError, check_server, engine_for
@@ -43,6 +43,7 @@ def receive(settings: Settings, number: int, handle: int) -> None:
         server_header=False,
         proxy_headers=False,  # done above
         timeout_keep_alive=75,
+        backlog=BACKLOG,
         timeout_graceful_shutdown=8,
         ws="none",
         lifespan="on",

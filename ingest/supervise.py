@@ -28,6 +28,7 @@ RECEIVER_STOP_SECONDS = 10.0
 LOADER_STOP_SECONDS = 20.0
 SCHEDULE_STOP_SECONDS = 5.0
 CONSOLE_STOP_SECONDS = 5.0
+BACKLOG = 4096  # connections that wait to be taken, while receivers are busy or start; the system may allow fewer
 LONGEST_RESTART_PAUSE_SECONDS = 2.0  # counted from its start: who lived longer is started again at once
 
 log = structlog.get_logger()
@@ -65,7 +66,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-        listening.listen(2048)
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         raise ServeError(

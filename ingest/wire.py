@@ -12,6 +12,7 @@ from typing import ClassVar
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_SECONDS = 5.0
+LOOK_SECONDS = 0.2
 READ_SECONDS = 10.0
 MAX_HEAD_BYTES = 64 * 1024
 MOST_CONNECTIONS = 10_000
@@ -43,10 +44,14 @@ class Wire(HttpToolsProtocol):
             longest.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
+        """Wait no more; an event that has come whole is kept, though nobody waits for its answer."""
         self._stop_timer()
         self._waiting.pop(self, None)
         super().connection_lost(exc)
+        cycle = self.cycle
+        if cycle is not None and cycle.scope["method"] == "POST" and not cycle.more_body:
+            cycle.disconnected = False
+            cycle.transport = _Nobody()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; the first of a later request begin its time."""
@@ -60,6 +65,14 @@ class Wire(HttpToolsProtocol):
         if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.transport.write(_TOO_LARGE)
             self.transport.close()
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """Answer what has come whole, though nothing more comes."""
+        cycle = self.cycle
+        if cycle is None or cycle.more_body or cycle.response_complete:
+            return None
+        cycle.keep_alive = False
+        return True
 
     def on_headers_complete(self) -> None:
         """Hand the request on."""
@@ -92,12 +105,30 @@ class Wire(HttpToolsProtocol):
         super().resume_writing()
 
     def _await_head(self) -> None:
-        self._timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        """Close, unless the head is there and it was this process that had no time to read it."""
+        self._timer = self.loop.call_later(LOOK_SECONDS, self.transport.close)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class _Nobody(asyncio.Transport):
+    """Where an answer goes that nobody waits for."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Drop it."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def is_closing(self) -> bool:
+        """Say so."""
+        return True
 
 
 def limited() -> type[Wire]:

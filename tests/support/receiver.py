@@ -12,6 +12,7 @@ import msgspec
 import uvicorn
 
 from ingest.app import create_app
+from ingest.console import behind_proxies
 from ingest.records import Payload
 from ingest.spool.reader import SpoolReader
 from ingest.spool.segment_reader import Record
@@ -50,7 +51,15 @@ def receiving(data_dir: Path, **overrides: Any) -> Iterator[Running]:
     made = settings(data_dir, WEBHOOK_SECRETS=f"{OLD_SECRET},{SECRET}", **{**LIMITS, **overrides})
     app = create_app(made, data_dir / "spool" / "1", data_dir / "run")
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, http=limited(), log_level="warning", access_log=False, server_header=False, ws="none")
+    config = uvicorn.Config(
+        behind_proxies(app, made.TRUSTED_PROXIES),
+        http=limited(),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
