@@ -338,6 +338,7 @@ def test_rules_that_cannot_be_evaluated_are_told(tmp_path: Path, database_url: s
         assert is_wrong(found(messages.rules, context(tmp_path, base)), "ours (The query is none)", "errhouse rule")
 
 
+@pytest.mark.scenario("A-09")
 @pytest.mark.parametrize(("late", "refused", "state"), [
     (0, 0, State.OK), (15, 10, State.WARNING), (49, 0, State.WARNING), (20, 30, State.WRONG), (50, 0, State.WRONG),
 ])  # fmt: skip
