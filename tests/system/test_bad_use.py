@@ -134,6 +134,7 @@ def served(
             yield folder, url
 
 
+@pytest.mark.scenario("C-08")
 @pytest.mark.parametrize("roles", ["receive,load,schedule", "load"])
 def test_a_second_start_on_the_same_folder_is_refused(served: tuple[Path, str], roles: str) -> None:
     folder, url = served
