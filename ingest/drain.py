@@ -14,14 +14,14 @@ from sqlalchemy import Engine
 
 from ingest import metrics, set_aside
 from ingest.health import LoaderState, loader_state
-from ingest.in_hand import Caution, Place
+from ingest.in_hand import Caution
 from ingest.interpret import EPOCH
 from ingest.load import Loader, Tally, move_position, positions
 from ingest.spool import identify, spools
 from ingest.spool.disk import Disk
 from ingest.spool.reader import SpoolReader
 from ingest.spool.reader import wait as wait_for_any
-from ingest.spool_batch import Batch, batch_of, unread
+from ingest.spool_batch import Batch, OpenSpool, batch_of, unread
 from ingest.sqlstate import DATABASE_ERRORS, Verdict, is_out_of_time, told, verdict
 from models import failpoints
 from models.settings import Settings
@@ -38,22 +38,6 @@ _WORDS = {
     Verdict.BISECT: "the database refuses the loader's own notes",
 }
 log = structlog.get_logger()
-
-
-class _Spool:
-    """One spool and the batch in hand from it."""
-
-    def __init__(self, name: str, reader: SpoolReader) -> None:
-        self.name = name
-        self.reader = reader
-        self.batch: Batch | None = None
-        self.committed = reader.committed
-
-    @property
-    def place(self) -> Place:
-        """Where the next batch begins."""
-        at = self.committed
-        return None if at is None else (str(at.spool), at.segment, at.offset)
 
 
 class Drain:
@@ -75,7 +59,7 @@ class Drain:
         self._clock = clock
         self._revive = revive
         self._loader = Loader(engine, settings, clock)
-        self._spools: dict[str, _Spool] = {}
+        self._spools: dict[str, OpenSpool] = {}
         self._run_dir = settings.DATA_DIR / "run"
         said = loader_state(self._run_dir) or LoaderState(0)
         # both hold while the database is away
@@ -167,11 +151,11 @@ class Drain:
         known = positions(self._engine)
         for folder in found:
             reader = SpoolReader(folder, known.get(str(identify(Disk(), folder))))
-            spool = _Spool(folder.name, reader)
+            spool = OpenSpool(folder.name, reader)
             self._spools[folder.name] = spool
             self._caution.opened(spool.name, spool.place)
 
-    def _step_spool(self, spool: _Spool) -> bool:
+    def _step_spool(self, spool: OpenSpool) -> bool:
         if spool.batch is not None or spool.reader.is_behind():
             self._take(spool)
         if spool.batch is None:
@@ -199,14 +183,14 @@ class Drain:
         failpoints.passed(failpoints.SPOOL_RELEASED)
         return True
 
-    def _pass_over(self, spool: _Spool) -> None:
+    def _pass_over(self, spool: OpenSpool) -> None:
         """Let go of segments that are loaded, also where nothing has come since the newest one has begun."""
         if (position := spool.reader.next_segment()) is not None:
             move_position(self._engine, position, self._clock())
             spool.committed = position
             spool.reader.release(position)
 
-    def _read(self, spool: _Spool) -> Batch | None:
+    def _read(self, spool: OpenSpool) -> Batch | None:
         most = self._most()
         items = spool.reader.read(most, self._settings.LOAD_BATCH_BYTES)
         if not items:
@@ -218,7 +202,7 @@ class Drain:
     def _most(self) -> int:
         return min(self._batch_events, self._caution.most)
 
-    def _take(self, spool: _Spool) -> None:
+    def _take(self, spool: OpenSpool) -> None:
         """Write down what is in hand, or about to be read, for who comes after a loader that dies of it."""
         self._state.in_hand[spool.name] = self._caution.taken(spool.name, spool.place, self._most())
         self._write()

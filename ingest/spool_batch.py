@@ -7,9 +7,11 @@ from typing import NamedTuple
 import msgspec
 
 from ingest.errors import Reason
+from ingest.in_hand import Place
 from ingest.interpret import EPOCH, Aside
 from ingest.records import Door, Payload
 from ingest.spool import Position
+from ingest.spool.reader import SpoolReader
 from ingest.spool.segment_reader import Damaged, Record
 
 FATAL = (
@@ -30,6 +32,22 @@ class Batch(NamedTuple):
     def size(self) -> int:
         """How many records it holds, good and bad."""
         return len(self.payloads) + len(self.asides)
+
+
+class OpenSpool:
+    """One spool and the batch in hand from it."""
+
+    def __init__(self, name: str, reader: SpoolReader) -> None:
+        self.name = name
+        self.reader = reader
+        self.batch: Batch | None = None
+        self.committed = reader.committed
+
+    @property
+    def place(self) -> Place:
+        """Where the next batch begins."""
+        at = self.committed
+        return None if at is None else (str(at.spool), at.segment, at.offset)
 
 
 def batch_of(items: Sequence[Record | Damaged], now: datetime) -> Batch:
