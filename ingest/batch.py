@@ -193,12 +193,16 @@ def insert_rows(connection: Connection, rows: Sequence[Row], loaded_at: datetime
 
 def marks(rows: Iterable[Row]) -> set[tuple[Any, ...]]:
     """Give what a batch tells of dimensions: the things `KnownDimensions` remembers."""
-    told: set[tuple[Any, ...]] = set()
-    for row in rows:
-        told.update((table, dimension[0], dimension[1]) for table, dimension in row.dimensions)
-        told.add(("dim_group", row.group[0], row.group[1], row.group[3]))
-        told.add(("dim_project", *row.project))
+    rows = list(rows)
+    told: set[tuple[Any, ...]] = {(table, dimension[0], dimension[1]) for table, dimension in _dimensions(rows)}
+    told.update([("dim_group", row.group[0], row.group[1], row.group[3]) for row in rows])
+    told.update([("dim_project", *project) for project in {row.project for row in rows}])
     return told
+
+
+def _dimensions(rows: Sequence[Row]) -> Iterable[tuple[str, DimensionRow]]:
+    """Give the dimensions rows point to; what many of them share is one object, and given once."""
+    return {id(told): told for row in rows for told in row.dimensions}.values()
 
 
 def _copy(connection: Connection, rows: Collection[Row]) -> None:
@@ -222,10 +226,10 @@ def insert_dimensions(connection: Connection, rows: Sequence[Row], loaded_at: da
     fresh: dict[str, dict[tuple[int, int], DimensionRow]] = {}
     groups: dict[tuple[int, int], DimensionRow] = {}
     projects: list[Project] = []
+    for table, dimension in _dimensions(rows):
+        if (table, dimension[0], dimension[1]) in unknown:
+            fresh.setdefault(table, {})[dimension[0], dimension[1]] = dimension
     for row in rows:
-        for table, dimension in row.dimensions:
-            if (table, dimension[0], dimension[1]) in unknown:
-                fresh.setdefault(table, {})[dimension[0], dimension[1]] = dimension
         if ("dim_group", row.group[0], row.group[1], row.group[3]) in unknown:
             key = (row.group[0], row.group[1])
             groups[key] = later(groups.get(key, row.group), row.group)
