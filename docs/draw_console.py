@@ -2,7 +2,7 @@
 Draw a page of the console as an SVG for the README: what a browser shows, as text and shapes, in light and in dark.
 
 `python docs/draw_console.py URL NAME < password > docs/console.svg`, of a console that runs.
-"""  # noqa: INP001 - a script beside what it writes
+"""
 
 import sys
 from html import escape
