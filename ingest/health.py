@@ -8,6 +8,7 @@ while loader and database are down.
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import disk_usage
 from uuid import UUID
 
 import msgspec
@@ -20,6 +21,7 @@ from ingest.spool.disk import Disk
 LOADER_FILE = "loader.json"
 LOADER_DEAD_SECONDS = 15.0
 SPOOL_NEARLY_FULL = 0.9
+LEAST_FREE_BYTES = 256 * 1024 * 1024  # on the disk of the spool, or a tenth of a small disk
 
 
 class LoaderState(msgspec.Struct):
@@ -61,6 +63,14 @@ class Readiness(msgspec.Struct):
     database: str
 
 
+def _is_nearly_full(folder: Path) -> bool:
+    try:
+        disk = disk_usage(folder)
+    except OSError:
+        return False  # it is not made yet
+    return disk.free < min(LEAST_FREE_BYTES, (1 - SPOOL_NEARLY_FULL) * disk.total)
+
+
 def _oldest_us(backlogs: Mapping[str, Backlog]) -> int | None:
     told = (each.oldest_written_at_us for each in backlogs.values() if each.events)
     return min((each for each in told if each is not None), default=None)
@@ -82,6 +92,8 @@ class Health:
         backlogs = self._backlogs(state)
         full = [name for name, each in backlogs.items() if each.bytes > SPOOL_NEARLY_FULL * self._spool_max_bytes]
         reasons = [f"spool {name} is nearly full" for name in full]
+        if _is_nearly_full(self._spool_dir):
+            reasons.append("the disk of the spool is nearly full")
         oldest_us = _oldest_us(backlogs)
         oldest_seconds = max(0.0, (now_us - oldest_us) / 1e6) if oldest_us is not None else 0.0
         if oldest_seconds > self._max_lag_seconds:
