@@ -16,6 +16,12 @@ def share(total: int, parts: int) -> float:
     return total / parts
 
 
+for number in range(int(os.environ.get("CLIENT_COUNT", "0"))):
+    with sentry_sdk.push_scope() if sentry_sdk.VERSION.startswith("1.") else sentry_sdk.new_scope() as scope:
+        scope.set_tag("number", str(number))
+        sentry_sdk.capture_message(f"{os.environ['CLIENT_RUN']} {number}", level="info")
+    if number % 50 == 49:
+        sentry_sdk.flush(10)  # it drops what its queue has no room for
 try:
     share(1, 0)
 except ZeroDivisionError:

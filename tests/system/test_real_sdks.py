@@ -19,8 +19,9 @@ from tests.support.wait import until
 HERE = Path(__file__).parent
 OLDEST_NODE = 18
 INSTALL_SECONDS = 180
-CLIENT_SECONDS = 60
-FOUND_SECONDS = 15
+CLIENT_SECONDS = 180
+FOUND_SECONDS = 60
+COUNT = 1000
 # what pip and npm say when the index cannot be reached, or has been cut off from this machine
 UNREACHABLE = re.compile(
     r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|No matching distribution|Connection|E40[34]"
@@ -83,22 +84,38 @@ def node() -> str:
 
 
 def run_client(
-    server: tuple[Server, str], command: list[str], **env: str
+    server: tuple[Server, str], command: list[str], run: str, count: int = 0, **env: str
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Run a client to its end; return what it told of itself, and the rows it made by what they are of."""
+    """
+    Run a client to its end; return what it told of itself, and the rows it made by what they are of.
+
+    Takes: `count`, how many messages `run 0`, `run 1` … it sends besides; each is a row as it was sent.
+    """
     running, url = server
     project_id, key = warehouse.first_project(url)
     counts = "select count(*) from analytics.events"
     before = warehouse.value(url, counts)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SENTRY_")}
-    environment = {**kept, "CLIENT_DSN": f"http://{key}@127.0.0.1:{running.port}/{project_id}", **env}
+    dsn = f"http://{key}@127.0.0.1:{running.port}/{project_id}"
+    environment = {**kept, "CLIENT_DSN": dsn, "CLIENT_RUN": run, "CLIENT_COUNT": str(count), **env}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=CLIENT_SECONDS)
     assert done.returncode != 0, "the client ends by an error that nobody catches"
     assert "nobody catches this" in done.stderr, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
-    until(lambda: warehouse.value(url, counts) == before + 4, FOUND_SECONDS, f"4 new rows\n{done.stderr}")
-    latest = f"select replace(event_id::text, '-', '') as id, {COLUMNS} from analytics.events order by loaded_at desc"
-    rows = {row.pop("id"): row for row in warehouse.rows(url, f"{latest} limit 4")}
+    new = count + 4
+    until(lambda: warehouse.value(url, counts) == before + new, FOUND_SECONDS, f"{new} new rows\n{done.stderr}")
+    numbered = "select message, tags->>'number' as number, level, release, environment, user_id, source "
+    sent = {f"{run} {number}": str(number) for number in range(count)}
+    found = warehouse.rows(url, f"{numbered} from analytics.events where message like %s", f"{run} %")
+    assert {row["message"]: row["number"] for row in found} == sent
+    assert len(found) == count
+    common = {"level": "info", "release": "shop@2.0.1", "environment": "staging", "user_id": "7", "source": "sdk"}
+    assert all({name: row[name] for name in common} == common for row in found)
+    latest = (
+        f"select replace(event_id::text, '-', '') as id, {COLUMNS} from analytics.events "
+        "where tags->>'number' is null order by loaded_at desc limit 4"
+    )
+    rows = {row.pop("id"): row for row in warehouse.rows(url, latest)}
     assert set(told["ids"]) < set(rows)
     names = dict(zip(told["ids"], ("handled", "message", "large"), strict=True))
     return told, {names.get(event_id, "uncaught"): row for event_id, row in rows.items()}
@@ -124,11 +141,12 @@ def assert_python(rows: dict[str, dict[str, Any]], version: str) -> None:
     assert_row(rows["message"], exception_type=None, message="the queue is long", level="warning", **common)
 
 
+@pytest.mark.scenario("F-11")
 @pytest.mark.parametrize("algorithm", ["gzip", "br"])
 def test_todays_sentry_sdk_is_heard(server: tuple[Server, str], algorithm: str) -> None:
     options = {"_experiments": {"transport_compression_algo": algorithm}}
     command = [sys.executable, str(HERE / "client.py")]
-    told, rows = run_client(server, command, CLIENT_OPTIONS=json.dumps(options))
+    told, rows = run_client(server, command, algorithm, COUNT, CLIENT_OPTIONS=json.dumps(options))
     assert told["version"].startswith("2.")
     assert told["algorithm"] == algorithm
     assert_python(rows, told["version"])
@@ -139,11 +157,12 @@ def test_sentry_sdk_1_45_is_heard(server: tuple[Server, str], scratch: Path) -> 
     folder.mkdir(exist_ok=True)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--target", str(folder)]
     installed([*pip, "--requirement", str(HERE / "python1" / "requirements.txt")], folder, "sentry_sdk")
-    told, rows = run_client(server, [sys.executable, str(HERE / "client.py")], PYTHONPATH=str(folder))
+    told, rows = run_client(server, [sys.executable, str(HERE / "client.py")], "1.45", PYTHONPATH=str(folder))
     assert told["version"] == "1.45.1"
     assert_python(rows, told["version"])
 
 
+@pytest.mark.scenario("F-11")
 @pytest.mark.parametrize(("name", "version"), [("node10", "10.78.0"), ("node7", "7.120.4")])
 def test_sentry_node_is_heard(server: tuple[Server, str], scratch: Path, node: str, name: str, version: str) -> None:
     folder = scratch / f"{name}-{version}"
@@ -152,7 +171,7 @@ def test_sentry_node_is_heard(server: tuple[Server, str], scratch: Path, node: s
         shutil.copy(HERE / name / file, folder / file)
     installed(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], folder, "node_modules/@sentry/node")
     shutil.copy(HERE / "client.cjs", folder / "client.cjs")
-    told, rows = run_client(server, [node, str(folder / "client.cjs")])
+    told, rows = run_client(server, [node, str(folder / "client.cjs")], name, COUNT)
     assert told["version"] == version
     common = {"platform": "node", "sdk_name": "sentry.javascript.node", "sdk_version": version}
     error = {"level": "error", "message": None, **common}
