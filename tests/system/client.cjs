@@ -16,7 +16,7 @@ async function main() {
       scope.setTag("number", String(number));
       Sentry.captureMessage(`${process.env.CLIENT_RUN} ${number}`, "info");
     });
-    if (number % 10 === 9) await Sentry.flush(10000); // it drops what its buffer (30) has no room for; a session goes with each
+    if (number % 10 === 9) await Sentry.flush(10000); // its buffer has room for 30, sessions too
   }
   try {
     share({});
