@@ -13,6 +13,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from docs.made.program import all_metrics, commands, forms, settings  # noqa: E402 - found by the line above
 from docs.made.reports import reports  # noqa: E402
+from docs.made.scenarios import scenarios  # noqa: E402
 from docs.made.warehouse import data_dictionary, dbt_sources, schema  # noqa: E402
 
 MADE = "Made by docs/generate.py from the code: change it there, then run `make docs`."
@@ -25,6 +26,7 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "metrics.md": all_metrics,
     "data-dictionary.md": data_dictionary,
     "reports.md": reports,
+    "scenarios.md": scenarios,
     "dbt/models/sources.yml": dbt_sources,
 }
 

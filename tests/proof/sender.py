@@ -3,8 +3,8 @@ A sender in a process of its own, which nothing is ever done to: `python -m test
 
 Requests leave at fixed or random times whatever the answers are (open loop); a request is given up 1.000 s after it
 left (or as the plan has it), connecting included, as Sentry does. What became of each is appended to the ledger, one
-line a request: number, status, microseconds at which it was due, left, and was answered. Status 0: refused or cut; -1: given up.
-It stops when its stdin ends.
+line a request: number, status, microseconds at which it was due, left, and was answered. Status 0: refused or cut; -1:
+given up. It stops when its stdin ends.
 """
 
 import asyncio
