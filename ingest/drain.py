@@ -156,8 +156,10 @@ class Drain:
             self._caution.opened(spool.name, spool.place)
 
     def _step_spool(self, spool: OpenSpool) -> bool:
-        if spool.batch is not None or spool.reader.is_behind():
-            self._take(spool)
+        if spool.batch is None and not spool.reader.is_behind():
+            self._pass_over(spool)
+            return False
+        self._take(spool)
         if spool.batch is None:
             spool.batch = self._read(spool)
         if spool.batch is None:

@@ -7,10 +7,10 @@ services share and no wrong clock of one machine changes; how long somebody wait
 
 import time
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, text
-
-DATABASE_TIME = text("select now()")
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 
 def now() -> datetime:
@@ -23,9 +23,9 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def database_time(connection: Connection) -> datetime:
+def database_time(connection: "Connection") -> datetime:
     """Read the database's clock, at the beginning of the transaction."""
-    moment: datetime = connection.execute(DATABASE_TIME).scalar_one()
+    moment: datetime = connection.exec_driver_sql("select now()").scalar_one()
     return moment
 
 
