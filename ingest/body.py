@@ -13,6 +13,7 @@ import msgspec
 
 from ingest.codecs import Codec, codec
 from ingest.errors import MalformedPayload, Reason, TooLarge, TooSlow
+from ingest.in_flight import Claim, InFlight
 from models import failpoints
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024  # of one event from an SDK, decoded; Relay takes 1 MiB
@@ -46,6 +47,11 @@ class Decoder:
         self._output = bytearray()
         self._raw_size = 0
 
+    @property
+    def size(self) -> int:
+        """How many bytes are decoded by now."""
+        return len(self._output)
+
     def feed(self, chunk: bytes) -> None:
         """
         Take the next bytes.
@@ -77,27 +83,32 @@ class Decoder:
         return bytes(self._output)
 
 
-async def read_body(receive: Receive, headers: Mapping[str, str], limits: Limits) -> tuple[bytes, bytes]:
+async def read_body(
+    receive: Receive, headers: Mapping[str, str], limits: Limits, in_flight: InFlight | None = None
+) -> tuple[bytes, bytes]:
     """
     Read and decode the body of a request.
 
-    Takes:  ASGI's `receive`; headers by lower-case name.
+    Takes:  ASGI's `receive`; headers by lower-case name; what large bodies may hold together, else nothing is counted.
     Gives:  the bytes as sent, and decoded; one object twice when there was nothing to decode.
-    Raises: TooLarge; TooSlow; MalformedPayload: UNSUPPORTED_ENCODING, BAD_ENCODING, TRUNCATED_BODY.
+    Raises: TooLarge; TooSlow; TooBusy; MalformedPayload: UNSUPPORTED_ENCODING, BAD_ENCODING, TRUNCATED_BODY.
     """
     encoding = headers.get("content-encoding")
     made = codec(encoding) if encoding else None
     told = headers.get("content-length", "")
     if told.isascii() and told.isdigit() and (len(told) > 18 or int(told) > limits.raw_bytes):
         raise _too_large(limits)
+    claim = Claim(in_flight or InFlight())
     try:
         async with asyncio.timeout(limits.seconds):
-            return await _received(receive, Decoder(made, limits) if made else None, limits)
+            return await _received(receive, Decoder(made, limits) if made else None, limits, claim)
     except TimeoutError:
         raise TooSlow(f"the body took longer than {limits.seconds:g} s") from None
+    finally:
+        claim.release()
 
 
-async def _received(receive: Receive, decoder: Decoder | None, limits: Limits) -> tuple[bytes, bytes]:
+async def _received(receive: Receive, decoder: Decoder | None, limits: Limits, claim: Claim) -> tuple[bytes, bytes]:
     raw = bytearray()
     turn = perf_counter()
     while True:
@@ -114,7 +125,8 @@ async def _received(receive: Receive, decoder: Decoder | None, limits: Limits) -
             if is_last and not raw:
                 return chunk, chunk
         else:
-            turn = await _decode(decoder, chunk, turn)
+            turn = await _decode(decoder, chunk, turn, claim)
+        claim.grow(len(raw) + len(chunk) + (decoder.size if decoder is not None else 0))
         raw += chunk
         if is_last:
             sent = bytes(raw)
@@ -122,10 +134,11 @@ async def _received(receive: Receive, decoder: Decoder | None, limits: Limits) -
         failpoints.passed(failpoints.BODY_HALF)
 
 
-async def _decode(decoder: Decoder, chunk: bytes, turn: float) -> float:
+async def _decode(decoder: Decoder, chunk: bytes, turn: float, claim: Claim) -> float:
     """Decode a chunk, letting others run where it takes long; gives when they last could."""
     for at in range(0, len(chunk), _SLICE_BYTES):
         for _ in decoder.steps(chunk[at : at + _SLICE_BYTES]):
+            claim.grow(decoder.size)
             if perf_counter() - turn > _TURN_SECONDS:
                 await asyncio.sleep(0)
                 turn = perf_counter()

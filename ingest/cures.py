@@ -17,6 +17,7 @@ CURES: dict[str, str] = {
     Reason.UNSUPPORTED_ENCODING: "Send it as it is, or as gzip, deflate, br or zstd, one of them.",
     Reason.TOO_LARGE: "Send less, or raise ERRHOUSE_MAX_BODY_BYTES and the limit of the proxy.",
     Reason.TRUNCATED_BODY: "See that the connection is fast and whole, and raise the proxy's timeouts.",
+    Reason.BUSY: "Find who sends bodies of megabytes by `errhouse deliveries`, or lower ERRHOUSE_MAX_BODY_BYTES.",
     Reason.SPOOL_FULL: "Make room on the disk, see that the loader runs, or raise ERRHOUSE_SPOOL_MAX_BYTES.",
     Reason.INTERNAL: "See the log of the service.",
     Reason.UNKNOWN_RESOURCE: "Nothing: it is kept, and set aside until errhouse knows it.",

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     UNKNOWN_KEY = "unknown_key"
     WRONG_PROJECT = "wrong_project"
     # what became of it on our side
+    BUSY = "busy"
     SPOOL_FULL = "spool_full"
     SPOOL_DAMAGED = "spool_damaged"
     ROW_REFUSED = "row_refused"
@@ -73,3 +74,7 @@ class TooLarge(IngestError):
 
 class TooSlow(IngestError):
     """A body did not arrive in the time it is given."""
+
+
+class TooBusy(IngestError):
+    """There is no room for a body now."""

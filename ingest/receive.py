@@ -18,8 +18,9 @@ from prometheus_client import Counter
 from ingest import auth, jsontext, metrics
 from ingest.answer import CORS, JSON, PREFLIGHT, RETRY_AFTER, STATUS, UNWANTED, Answer, accepted, count, refusal
 from ingest.body import Limits, read_body
-from ingest.errors import MalformedPayload, NotAllowed, Reason, TooLarge, TooSlow
+from ingest.errors import MalformedPayload, NotAllowed, Reason, TooBusy, TooLarge, TooSlow
 from ingest.forms import envelope, raw_events, store
+from ingest.in_flight import InFlight
 from ingest.inbound.log import InboundLog, Seen
 from ingest.normalize.fields import event_id_of_body
 from ingest.records import KEPT_HEADERS, Door, Payload
@@ -69,6 +70,7 @@ class Receiver:
         self._access = access
         self._limits = limits
         self._ack_seconds = ack_seconds
+        self._in_flight = InFlight()
 
     async def answer(self, door: Door, argument: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; `argument` is what the path names: a hook key, or a project."""
@@ -115,6 +117,8 @@ class Receiver:
             return refusal(413, Reason.TOO_LARGE, str(no), [(b"connection", b"close")])
         except TooSlow as no:
             return refusal(408, Reason.TRUNCATED_BODY, str(no), [(b"connection", b"close")])
+        except TooBusy as no:
+            return refusal(503, Reason.BUSY, f"{no}; send it again later", [RETRY_AFTER, (b"connection", b"close")])
         except MalformedPayload as bad:
             return refusal(STATUS.get(bad.reason, 400), bad.reason, bad.detail)
         except SpoolFull:
@@ -214,7 +218,7 @@ class Receiver:
 
         is_encoded = "content-encoding" in headers
         try:
-            raw, body = await read_body(noted if is_encoded else receive, headers, self._limits)
+            raw, body = await read_body(noted if is_encoded else receive, headers, self._limits, self._in_flight)
         except MalformedPayload as bad:
             has_right = project_id is not None or door is Door.LEGACY
             if bad.reason in _KEPT_REFUSALS and has_right:

@@ -7,12 +7,10 @@ import time
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import brotli
 import httpx
-import psutil
 import pytest
 import zstandard
 
@@ -21,6 +19,7 @@ from tests.bench.events import events
 from tests.proof.lines import report
 from tests.support import postgres, warehouse
 from tests.support.builders import auth, event
+from tests.support.memory import Watch
 from tests.support.packers import FAST
 from tests.support.server import Server, serving
 
@@ -89,29 +88,6 @@ def bombs() -> dict[str, tuple[str, bytes]]:
         "ten thousand members": ("gzip", gzip.compress(bytes(100_000)) * 10_000),
         "sound JSON": ("gzip", real_json()),
     }
-
-
-class Watch:
-    """The most memory of the receiver, looked at a hundred times a second."""
-
-    def __init__(self, process: psutil.Process) -> None:
-        self.most = 0
-        self._process = process
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._is_over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._is_over.wait(0.01):
-            with suppress(psutil.Error):
-                self.most = max(self.most, self._process.memory_info().rss)
 
 
 def test_twenty_bombs_at_once_are_refused_in_little_memory_beside_an_honest_sender(target: Target) -> None:
