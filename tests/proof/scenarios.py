@@ -105,6 +105,5 @@ ABSENT: dict[str, str] = {
     "F-03": "Not written yet.",
     "F-10": "Not written yet: there is no share of one sender that the others are protected from.",
     "H-04": "Not written yet: there is no released version before this one.",
-    "H-06": "Not written yet.",
 }
 """Ids that no test holds, with the reason."""
