@@ -15,6 +15,8 @@ HEAD_SECONDS = 5.0
 LOOK_SECONDS = 0.2
 READ_SECONDS = 10.0
 MAX_HEAD_BYTES = 64 * 1024
+SLICE_BYTES = 8 * 1024
+MOST_PIPELINED = 16  # requests that wait for their turn before no more is taken of a connection
 MOST_CONNECTIONS = 10_000
 KEPT_FILES = 256  # descriptors that connections leave to spools, logs and the way to the console
 _TOO_LARGE = (
@@ -29,7 +31,9 @@ class Wire(HttpToolsProtocol):
     most = MOST_CONNECTIONS
     _waiting: ClassVar[dict["Wire", None]] = {}  # for a request, in the order in which they began to wait
 
-    _timer: asyncio.TimerHandle | None = None
+    _timer: asyncio.TimerHandle | None = None  # of a head that is awaited
+    _unread_timer: asyncio.TimerHandle | None = None  # of an answer that is not read
+    _rest = b""  # what came of later requests, while enough of them wait for their turn
     _head_bytes = 0
     _is_in_head = True
 
@@ -46,6 +50,8 @@ class Wire(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more; an event that has come whole is kept, though nobody waits for its answer."""
         self._stop_timer()
+        self.resume_writing()
+        self._rest = b""
         self._waiting.pop(self, None)
         super().connection_lost(exc)
         cycle = self.cycle
@@ -54,6 +60,19 @@ class Wire(HttpToolsProtocol):
             cycle.transport = _Nobody()
 
     def data_received(self, data: bytes) -> None:
+        """Take bytes, a few requests at a time: thousands fit into what is read at once, and each takes kilobytes."""
+        if self._rest:
+            self._rest += data
+            return
+        at = 0
+        while at < len(data) and len(self.pipeline) < MOST_PIPELINED:
+            self._take(data[at : at + SLICE_BYTES] if len(data) > SLICE_BYTES else data)
+            at += SLICE_BYTES
+        if at < len(data):
+            self._rest = data[at:]
+            self.flow.pause_reading()
+
+    def _take(self, data: bytes) -> None:
         """Take bytes; the first of a later request begin its time."""
         if self.transport.is_closing():
             return
@@ -90,18 +109,24 @@ class Wire(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Wait for the next request, unless it is there."""
         super().on_response_complete()
+        if self._rest and len(self.pipeline) < MOST_PIPELINED:
+            rest, self._rest = self._rest, b""
+            self.data_received(rest)
+        if self._rest:
+            self.flow.pause_reading()
         if not self.pipeline and not self.transport.is_closing():
             self._waiting[self] = None
 
     def pause_writing(self) -> None:
         """Wait for the client to read."""
         super().pause_writing()
-        self._stop_timer()
-        self._timer = self.loop.call_later(READ_SECONDS, self.transport.abort)
+        self._unread_timer = self.loop.call_later(READ_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
         """Go on: it has read."""
-        self._stop_timer()
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
         super().resume_writing()
 
     def _await_head(self) -> None:

@@ -102,7 +102,6 @@ ABSENT: dict[str, str] = {
     "D-14": "Not written yet; that no connection is left (53300) is tried again, as D-09 shows.",
     "E-14": "It is no test: `make fuzz` runs tests/fuzz/coverage.py for as long as is wanted.",
     "E-15": "The service has no OpenAPI: its doors are before the framework, its console is pages.",
-    "F-03": "Not written yet.",
     "F-10": "Not written yet: there is no share of one sender that the others are protected from.",
     "H-04": "Not written yet: there is no released version before this one.",
 }

@@ -1,9 +1,11 @@
-"""Scenarios F: thousands of connections that are slow or idle, beside senders who do not notice."""
+"""Scenarios F: many connections that are slow, deaf or idle, beside senders who do not notice."""
 
 import asyncio
 import resource
+import select
+import socket
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
@@ -17,7 +19,10 @@ CONNECTIONS, IDLE = 1000, 5000
 FEW_FILES = 2048
 SLOW_HEAD = b"POST /api/1/store/ HTTP/1.1\r\nHost: h\r\n"
 SLOW_BODY = SLOW_HEAD + b"Content-Length: 100000\r\nX-Sentry-Auth: Sentry sentry_key=%s\r\n\r\n"
+LONG_ANSWER = b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n"
+READERS, UNREAD_ANSWERS = 50, 5000
 CUT_SECONDS = 60
+UNREAD_SECONDS = 150  # answers come ten a second, until what the kernel holds is full
 ATTACKS = {"F-01": (SLOW_HEAD, b"X: y\r\n"), "F-02": (SLOW_BODY, b"x")}
 HONEST = {"rate": 100, "count": 2500, "profile": "small", "is_keepalive": False, "timeout_seconds": 60}
 
@@ -71,6 +76,43 @@ def test_a_thousand_slow_senders_are_cut_and_others_do_not_notice(name: str, tmp
         until(lambda: receiver(run).num_fds() <= files + 5, 30, "the files of those that were cut are closed")
     report(f"{name} attackers {len(cut)} cut after {cut[0]:.1f} to {cut[-1]:.1f} s")
     assert cut[-1] < CUT_SECONDS
+    assert run.verdict.cut == run.verdict.refused == 0
+
+
+def unread(port: int, connections: int) -> list[float]:
+    """Ask for long answers and read none; gives the seconds after which each connection was cut."""
+    poll = select.poll()
+    begun: dict[int, float] = {}
+    cut = []
+    with ExitStack() as held:
+        for _ in range(connections):
+            each = held.enter_context(socket.socket())
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            each.connect(("127.0.0.1", port))
+            each.setblocking(False)
+            each.send(LONG_ANSWER * UNREAD_ANSWERS)  # as many as the kernel takes
+            poll.register(each, 0)  # only what nobody has to ask for: that it is gone
+            begun[each.fileno()] = time.monotonic()
+        deadline = time.monotonic() + UNREAD_SECONDS
+        while begun and time.monotonic() < deadline:
+            for handle, _ in poll.poll(500):
+                poll.unregister(handle)
+                cut.append(time.monotonic() - begun.pop(handle))
+    return cut
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.scenario("F-03", tier=2)
+def test_answers_that_nobody_reads_are_let_go_and_others_do_not_notice(tmp_path: Path, database_url: str) -> None:
+    with proving("F-03", tmp_path, database_url) as run:
+        files = receiver(run).num_fds()
+        sending = run.send(**HONEST)
+        sending.wait_acknowledged(50, 120)
+        cut = unread(run.server.port, READERS)
+        sending.wait_sent(300)
+        until(lambda: receiver(run).num_fds() <= files + 5, 30, "the files of those that were cut are closed")
+    report(f"F-03 readers {len(cut)} cut after {min(cut):.1f} to {max(cut):.1f} s")
+    assert len(cut) == READERS
     assert run.verdict.cut == run.verdict.refused == 0
 
 
