@@ -98,14 +98,21 @@ def compared_twice(
     if spanned is None:
         return None
     names = tuple(dict.fromkeys((*by, *other)))
-    sets = ", ".join(f"(is_now, {', '.join(_ids(each))})" for each in (by, other))
     named = ", ".join(f"coalesce({BY_ID[name]}, {'0' if name == 'issue' else chr(39) * 2}) as {name}" for name in names)
+    ids = _ids(names)
+    parts = " union all ".join(
+        f"select {', '.join(name if name in _ids(each) else 'null' for name in ids)}, is_now, {is_other}, {SUMS} "  # noqa: S608 - the same
+        f"from met group by {', '.join(_ids(each))}, is_now"
+        for each, is_other in ((by, "false"), (other, "true"))
+    )
     sql = f"""
-        select is_other, is_now, {named}, events, weighted_events, unhandled_events, first_seen_at, last_seen_at from (
-            select {", ".join(_ids(names))}, is_now, grouping(release_id) = 0 as is_other, {SUMS}
-            from (select *, day >= :first_day as is_now from {WIDE} where {spanned.sql}) met
-            group by grouping sets ({sets})
-        ) counted {_names(names, "counted")}
+        with met as materialized (
+            select {", ".join(ids)}, day >= :first_day as is_now, {SUMS} from {WIDE} where {spanned.sql}
+            group by {_positions(len(ids) + 1)}
+        ), counted ({", ".join(ids)}, is_now, is_other, events, weighted_events, unhandled_events, first_seen_at,
+            last_seen_at) as ({parts})
+        select is_other, is_now, {named}, events, weighted_events, unhandled_events, first_seen_at, last_seen_at
+        from counted {_names(names, "counted")}
     """  # noqa: S608 - words of a fixed list
     return Question(sql, spanned.told)
 

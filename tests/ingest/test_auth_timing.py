@@ -14,6 +14,7 @@ from ingest.errors import NotAllowed
 SECRETS = [f"secret-{number}".encode() * 4 for number in range(4)]
 BODY = b'{"action": "created"}' * 10
 TRIES = 20_000
+ROUNDS = 5
 MOST_MADS = 3  # median absolute deviations between medians
 Check = Callable[[bytes, str, Sequence[bytes]], None]
 
@@ -30,15 +31,15 @@ WRONG = [
 ]
 
 
-def seconds(check: Check, sent: Sequence[str]) -> tuple[list[float], float]:
-    """Return the median for each signature, tried in turns of a random order, and their largest deviation."""
+def nanoseconds(check: Check, sent: Sequence[str]) -> tuple[list[float], float]:
+    """Return the median nanoseconds of each signature, tried in turns of a random order, and the largest deviation."""
     rng, times = random.Random(5), [[0.0] * TRIES for _ in sent]
     for number in range(TRIES):
         for which in rng.sample(range(len(sent)), len(sent)):
-            start = time.perf_counter()
+            start = time.thread_time_ns()  # of a processor: what others take of it is not in it
             with suppress(NotAllowed):
                 check(BODY, sent[which], SECRETS)
-            times[which][number] = time.perf_counter() - start
+            times[which][number] = time.thread_time_ns() - start
     medians = [statistics.median(each) for each in times]
     deviations = [
         statistics.median(abs(one - median) for one in each) for each, median in zip(times, medians, strict=True)
@@ -48,7 +49,7 @@ def seconds(check: Check, sent: Sequence[str]) -> tuple[list[float], float]:
 
 def spread(check: Check, sent: Sequence[str]) -> float:
     """Return how far the medians are apart, in deviations."""
-    medians, deviation = seconds(check, sent)
+    medians, deviation = nanoseconds(check, sent)
     return (max(medians) - min(medians)) / deviation
 
 
@@ -64,5 +65,6 @@ def test_a_refusal_takes_as_long_however_near_the_signature_was() -> None:
 
 
 def test_an_answer_takes_as_long_whichever_secret_signed_and_haste_would_be_seen() -> None:
+    # a round in which a busy machine hides the haste would hide a fault of ours too, so it says nothing
+    assert any(spread(hasty, RIGHT) > MOST_MADS for _ in range(ROUNDS))
     assert spread(verify_signature, RIGHT) < MOST_MADS
-    assert spread(hasty, RIGHT) > MOST_MADS
