@@ -52,26 +52,6 @@ class Form(Protocol):
         """
 
 
-FORMS: tuple[Form, ...] = (
-    envelope,
-    store,
-    error,
-    event_alert,
-    issue,
-    comment,
-    installation,
-    metric_alert,
-    activity_alert,
-    seer,
-    preprod_artifact,
-    ui_component,
-    service_hook,
-    legacy_plugin,
-    rest_event,
-    sdk_event,
-)
-
-
 # Those that only a resource of the Integration Platform makes one of them: nine need not be asked of what names none.
 PLATFORM_FORMS: tuple[Form, ...] = (
     error,
@@ -83,6 +63,16 @@ PLATFORM_FORMS: tuple[Form, ...] = (
     activity_alert,
     seer,
     preprod_artifact,
+)
+FORMS: tuple[Form, ...] = (
+    envelope,
+    store,
+    *PLATFORM_FORMS,
+    ui_component,
+    service_hook,
+    legacy_plugin,
+    rest_event,
+    sdk_event,
 )
 _OTHER_FORMS = tuple(form for form in FORMS if form not in PLATFORM_FORMS)
 
