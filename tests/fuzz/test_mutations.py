@@ -249,7 +249,7 @@ def test_every_authentic_body_is_a_row_or_set_aside_with_its_reason(fired: Fired
             lost.append(each)
     assert told(lost) == {}
     print(outcomes)
-    assert min(outcomes[name] for name in ("refused", "events", "changes", "aside")) > BODIES / 200
+    assert min(outcomes[name] for name in ("refused", "events", "changes", "aside")) > BODIES / 250
 
 
 def test_the_counts_add_up_and_no_fault_was_ours(fired: Fired) -> None:
