@@ -6,8 +6,8 @@ them out.
 """
 
 from ingest.errors import TooBusy
+from models.settings import MIB
 
-MIB = 1024 * 1024
 FREE_BYTES = MIB
 MOST_BYTES = 96 * MIB  # a body is held twice for a moment when it is whole
 

@@ -3,7 +3,8 @@
 import pytest
 
 from ingest.errors import TooBusy
-from ingest.in_flight import FREE_BYTES, MIB, Claim, InFlight
+from ingest.in_flight import FREE_BYTES, Claim, InFlight
+from models.settings import MIB
 
 
 def test_a_small_body_is_read_whatever_others_hold() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from models.embedded_postmaster import postmaster
 from tests.proof.proxy import proxied
-from tests.proof.rig import Run, Sending, proving
+from tests.proof.rig import LATE_PART, Run, Sending, proving
 from tests.support.cluster import FAST, IMMEDIATE, Cluster
 from tests.support.wait import until
 
@@ -19,8 +19,6 @@ pytestmark = pytest.mark.timeout(900)
 RATE = 500
 OUTAGE_SECONDS = 60
 CRASHES = 10
-LATE_PART = 0.5
-"""Of the answers: nearly all would be if they waited for the database. A machine with nothing else to do has none."""
 FLAPS = 30
 FLAP_SECONDS = 2
 ATTEMPTS_PER_SECOND = 2.0

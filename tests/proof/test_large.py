@@ -13,11 +13,12 @@ import pytest
 from tests.proof.lines import report
 from tests.support import warehouse
 from tests.support.builders import auth, event, signed
-from tests.support.memory import Watch
+from tests.support.most import Most
 from tests.support.server import serving
 
 MIB = 1024 * 1024
 AT_ONCE = 200
+LOOK_SECONDS = 0.01
 BODY = b'{"data":"' + b"a" * (8 * MIB) + b'"}'
 MOST_GROWTH_BYTES = 300 * MIB
 
@@ -58,7 +59,7 @@ def test_many_large_bodies_are_refused_in_bounded_memory_beside_honest_ones(tmp_
         together = threading.Barrier(AT_ONCE)
         before = receiver.memory_info().rss
         try:
-            with Watch(receiver) as watch, ThreadPoolExecutor(AT_ONCE) as pool:
+            with Most(lambda: receiver.memory_info().rss, LOOK_SECONDS) as watch, ThreadPoolExecutor(AT_ONCE) as pool:
                 statuses = Counter(pool.map(lambda _: sent(server.port, together), range(AT_ONCE)))
         finally:
             is_over.set()

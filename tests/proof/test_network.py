@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.proof.proxy import Proxy, proxied
-from tests.proof.rig import Run, proving
+from tests.proof.rig import LATE_PART, Run, proving
 from tests.support.wait import until
 
 pytestmark = pytest.mark.timeout(1800)
@@ -21,8 +21,6 @@ FAULT_SECONDS = 60
 NOTICED_SECONDS = 20
 """Within which a loader has noticed that nothing comes through: 10 s without an answer, and what the machine takes."""
 SWALLOWED = 500
-LATE_PART = 0.5
-"""Of the answers: nearly all would be if they waited for the database. A machine with nothing else to do has none."""
 SLOW_RATE = 20
 LOST_PART = 0.3
 

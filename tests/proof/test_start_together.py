@@ -1,7 +1,6 @@
 """Scenario H-06: four services that start at once over one database, each with a backlog in its spool."""
 
 import os
-import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +18,7 @@ from tests.proof.lines import report
 from tests.proof.rig import audited
 from tests.proof.verdict import stored
 from tests.support import warehouse
+from tests.support.most import Most
 from tests.support.server import serving
 
 SERVICES = 4
@@ -27,6 +27,7 @@ SHARED = BACKLOG // 2
 """Events that the next service has in its spool too."""
 SEED = "H-06"
 GROUP = 500
+LOOK_SECONDS = 0.05
 DRAINED_SECONDS = 3600
 CONNECTIONS = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
 
@@ -47,27 +48,6 @@ def fill(spool: Path, project_id: int, numbers: range) -> None:
     journal.close()
 
 
-class Watch:
-    """The most connections that the services have at once."""
-
-    def __init__(self, url: str) -> None:
-        self.most = 0
-        self._url = url
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        with psycopg.connect(self._url, autocommit=True) as connection:
-            while not self._is_over.wait(0.05):
-                (count,) = connection.execute(CONNECTIONS).fetchone() or (0,)
-                self.most = max(self.most, count)
-
-    def stop(self) -> None:
-        self._is_over.set()
-        self._thread.join()
-
-
 @pytest.mark.timeout(DRAINED_SECONDS)
 @pytest.mark.scenario("H-06", tier=2)
 def test_services_that_start_at_once_with_a_backlog_each_load_every_event_once(
@@ -80,9 +60,11 @@ def test_services_that_start_at_once_with_a_backlog_each_load_every_event_once(
     for number, numbers in enumerate(spools):
         fill(tmp_path / str(number) / "spool" / "0", project_id, numbers)
     distinct = spools[-1].stop
-    watch = Watch(database_url)
-    with ExitStack() as services:
-        services.callback(watch.stop)
+    with (
+        psycopg.connect(database_url, autocommit=True) as looking,
+        Most(lambda: (looking.execute(CONNECTIONS).fetchone() or (0,))[0], LOOK_SECONDS) as watch,
+        ExitStack() as services,
+    ):
         begun = time.monotonic()
         running = [
             services.enter_context(serving(tmp_path / str(number), database_url, wait=False))

@@ -19,7 +19,7 @@ from models.clock import now as real_now
 from models.engine import engine_for
 from reports.pages.app import ROUTES, create_app
 from tests.support import postgres, warehouse
-from tests.support.console import HOSTILE_CULPRIT, HOSTILE_TITLE, PASSWORD, filled, let_in, reported
+from tests.support.console import HOSTILE_CULPRIT, HOSTILE_TITLE, PASSWORD, console, filled, let_in, reported
 from tests.support.loading import Clock, settings
 
 HEALTH = {
@@ -81,9 +81,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def app(url: str, clock: Clock, tmp_path: Any) -> Iterator[FastAPI]:
-    made = create_app(settings(tmp_path), url, lambda: HEALTH, clock)
-    yield made
-    made.state.console.warehouse.close()
+    with console(url, tmp_path, HEALTH, clock) as made:
+        yield made
 
 
 def logged_in(app: FastAPI, name: str) -> Browser:

@@ -15,11 +15,10 @@ from psycopg import sql
 
 from models.clock import now as real_now
 from models.engine import engine_for
-from reports.pages.app import create_app
 from tests.reports.test_pages import HEALTH, Browser, logged_in
 from tests.support import postgres
-from tests.support.console import filled, let_in, reported
-from tests.support.loading import Clock, settings
+from tests.support.console import console, filled, let_in, reported
+from tests.support.loading import Clock
 
 NOW = real_now()
 LEAVING = ("'", "''", "\\'", '"', "`", "')", "'))", "%'", "%' or '%'='", "$$", "$a$", "1", "1)", "\u02bc", "\uff07")
@@ -61,9 +60,8 @@ def url(postgres_url: str, template_database: str) -> Iterator[str]:
 
 @pytest.fixture
 def app(url: str, tmp_path: Any) -> Iterator[FastAPI]:
-    made = create_app(settings(tmp_path), url, lambda: HEALTH, Clock(NOW))
-    yield made
-    made.state.console.warehouse.close()
+    with console(url, tmp_path, HEALTH, Clock(NOW)) as made:
+        yield made
 
 
 @pytest.fixture

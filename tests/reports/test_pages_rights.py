@@ -9,11 +9,11 @@ from fastapi import FastAPI
 
 from models.clock import now as real_now
 from models.engine import engine_for
-from reports.pages.app import ROUTES, create_app
+from reports.pages.app import ROUTES
 from tests.reports.test_pages import HEALTH, Browser, logged_in
 from tests.support import postgres
-from tests.support.console import filled, let_in, reported
-from tests.support.loading import Clock, settings
+from tests.support.console import console, filled, let_in, reported
+from tests.support.loading import Clock
 
 NOW = real_now()
 ROLES = ("viewer", "analyst", "admin")
@@ -56,9 +56,8 @@ def url(postgres_url: str, template_database: str) -> Iterator[str]:
 
 @pytest.fixture
 def app(url: str, tmp_path: Any) -> Iterator[FastAPI]:
-    made = create_app(settings(tmp_path), url, lambda: HEALTH, Clock(NOW))
-    yield made
-    made.state.console.warehouse.close()
+    with console(url, tmp_path, HEALTH, Clock(NOW)) as made:
+        yield made
 
 
 def test_every_page_has_its_row_and_every_row_its_page() -> None:

@@ -17,7 +17,7 @@ from reports.pages.app import create_app
 from tests.reports.test_pages import HEALTH, Browser, issue_path, logged_in, visible
 from tests.support import postgres, warehouse
 from tests.support.builders import event
-from tests.support.console import filled, let_in
+from tests.support.console import console, filled, let_in
 from tests.support.loading import Clock, loading, sdk, settings, told
 
 NOW = real_now()
@@ -40,9 +40,8 @@ def url(postgres_url: str, template_database: str) -> Iterator[str]:
 
 @pytest.fixture
 def app(url: str, tmp_path: Any) -> Iterator[FastAPI]:
-    made = create_app(settings(tmp_path), url, lambda: HEALTH, Clock(NOW))
-    yield made
-    made.state.console.warehouse.close()
+    with console(url, tmp_path, HEALTH, Clock(NOW)) as made:
+        yield made
 
 
 @pytest.fixture

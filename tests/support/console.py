@@ -1,17 +1,22 @@
 """A warehouse worth looking at, and people who may: for tests of the console."""
 
 import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from fastapi import FastAPI
 from sqlalchemy import Engine, text
 
 from models import console_users
 from models.engine import engine_for
 from models.fold import fold_all
+from reports.pages.app import create_app
 from tests.support.builders import event
-from tests.support.loading import Clock, loading, sdk, told
+from tests.support.loading import Clock, loading, sdk, settings, told
 
 PASSWORD = "correct-horse-battery"
 HOSTILE_TITLE = "<script>alert(1)</script></title>"
@@ -70,6 +75,16 @@ FRAMES = [
         "vars": {"count": 0, "total": 129.9},
     },
 ]
+
+
+@contextmanager
+def console(url: str, folder: Path, health: Mapping[str, Any], clock: Callable[[], datetime]) -> Iterator[FastAPI]:
+    """Give the console of a database, and let go of its connections afterwards."""
+    made = create_app(settings(folder), url, lambda: health, clock)
+    try:
+        yield made
+    finally:
+        made.state.console.warehouse.close()
 
 
 def happened(kind: int, at: datetime, rng: random.Random, **more: Any) -> dict[str, Any]:
