@@ -44,6 +44,7 @@ def test_many_large_bodies_are_refused_in_bounded_memory_beside_honest_ones(tmp_
         project_id, key = warehouse.first_project(database_url)
         receiver = next(each for each in server.children() if "_receive" in each.cmdline())
         honest: list[float] = []
+        honest_answers: Counter[int] = Counter()
         is_over = threading.Event()
 
         def be_honest() -> None:
@@ -51,7 +52,7 @@ def test_many_large_bodies_are_refused_in_bounded_memory_beside_honest_ones(tmp_
                 while not is_over.is_set():
                     begun = time.perf_counter()
                     answer = client.post(f"/api/{project_id}/store/", json=event(), headers=auth(key))
-                    assert answer.status_code == 200, answer.text
+                    honest_answers[answer.status_code] += 1
                     honest.append(time.perf_counter() - begun)
 
         beside = threading.Thread(target=be_honest)
@@ -70,8 +71,11 @@ def test_many_large_bodies_are_refused_in_bounded_memory_beside_honest_ones(tmp_
         times = sorted(honest)
         report(
             f"F-09 pass bodies {AT_ONCE} statuses {dict(statuses)} growth {growth / MIB:.0f} MB "
-            f"honest {len(times)} p99 {times[int(0.99 * (len(times) - 1))] * 1e3:.0f} ms"
+            f"honest {dict(honest_answers)} p99 {times[int(0.99 * (len(times) - 1))] * 1e3:.0f} ms"
         )
+        # A disk that 1.6 GB of others keep from answering in time is told as 503, and the sender comes again.
+        assert set(honest_answers) <= {200, 503}
+        assert honest_answers[200] > 0.9 * honest_answers.total()
         assert set(statuses) <= {0, 401, 503}
         assert statuses[401] > 0
         assert busy in counted
