@@ -4,9 +4,11 @@ import asyncio
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing import get_context
+from typing import Any
 
 
 @dataclass
@@ -121,6 +123,31 @@ async def paced(port: int, requests: Iterable[bytes], per_second: float, connect
     outcome.seconds = loop.time() - begun
     while not idle.empty():
         idle.get_nowait()[1].close()
+    return outcome
+
+
+def apart(made: Callable[[], Coroutine[Any, Any, Outcome]]) -> Callable[[], Outcome]:
+    """
+    Begin to run in a process of its own, which is a copy of this one; give what waits for the outcome.
+
+    So what is looked at meanwhile does not hold up what sends, and is not taken for the service's slowness.
+    """
+    context = get_context("fork")
+    here, there = context.Pipe(duplex=False)
+
+    def work() -> None:
+        with runner() as loop:
+            there.send(loop.run(made()))
+
+    process = context.Process(target=work)
+    process.start()
+    there.close()
+
+    def outcome() -> Outcome:
+        found: Outcome = here.recv()
+        process.join()
+        return found
+
     return outcome
 
 
