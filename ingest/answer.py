@@ -9,12 +9,18 @@ from prometheus_client import Counter, Histogram
 
 from ingest import metrics
 from ingest.errors import Reason
+from ingest.quota import BURST_SECONDS
 from ingest.records import Door
 
 SLOW_SECONDS = 0.9
 Headers = list[tuple[bytes, bytes]]
 
 RETRY_AFTER = (b"retry-after", b"10")
+# No category stands for all of them: what is no error event is counted as well.
+PAUSE: Headers = [
+    (b"retry-after", b"%d" % BURST_SECONDS),
+    (b"x-sentry-rate-limits", b"%d::project:rate_limited" % BURST_SECONDS),
+]
 JSON = (b"content-type", b"application/json")
 CORS: Headers = [
     (b"access-control-allow-origin", b"*"),

@@ -15,6 +15,7 @@ from ingest.console import ConsoleDoor
 from ingest.health import Health
 from ingest.inbound.log import InboundLog
 from ingest.paced import Paced
+from ingest.quota import Quota
 from ingest.receive import Receive, Receiver, Scope, Send
 from ingest.routes import doorway
 from ingest.spool.writer import SpoolWriter
@@ -70,7 +71,8 @@ def create_app(settings: Settings, spool: Path, run_dir: Path) -> App:
     told = tuple(secret.get_secret_value() for secret in settings.WEBHOOK_SECRETS)
     secrets = tuple(secret.encode() for secret in webhook_secrets(settings.DATA_DIR, told))
     limits = Limits(raw_bytes=settings.MAX_BODY_BYTES, decoded_bytes=settings.MAX_DECODED_BYTES)
-    receiver = Receiver(secrets, AccessFile(settings.DATA_DIR), limits, settings.ACK_DEADLINE_SECONDS)
+    quota = Quota(settings.PROJECT_MAX_REQUESTS_PER_SECOND)
+    receiver = Receiver(secrets, AccessFile(settings.DATA_DIR), quota, limits, settings.ACK_DEADLINE_SECONDS)
     receiver.inbound = InboundLog(settings.DATA_DIR, spool.name)
     health = Health(settings.spool_dir, run_dir, settings.READY_MAX_LAG_SECONDS, settings.SPOOL_MAX_BYTES)
 

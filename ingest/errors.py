@@ -36,6 +36,7 @@ class Reason(StrEnum):
     WRONG_PROJECT = "wrong_project"
     # what became of it on our side
     BUSY = "busy"
+    RATE_LIMITED = "rate_limited"
     SPOOL_FULL = "spool_full"
     SPOOL_DAMAGED = "spool_damaged"
     ROW_REFUSED = "row_refused"
@@ -78,3 +79,7 @@ class TooSlow(IngestError):
 
 class TooBusy(IngestError):
     """There is no room for a body now."""
+
+
+class RateLimited(IngestError):
+    """A project is sent more than its share."""

@@ -16,13 +16,14 @@ import structlog
 from prometheus_client import Counter
 
 from ingest import auth, jsontext, metrics
-from ingest.answer import CORS, JSON, PREFLIGHT, RETRY_AFTER, STATUS, UNWANTED, Answer, accepted, count, refusal
+from ingest.answer import CORS, JSON, PAUSE, PREFLIGHT, RETRY_AFTER, STATUS, UNWANTED, Answer, accepted, count, refusal
 from ingest.body import Limits, read_body
-from ingest.errors import MalformedPayload, NotAllowed, Reason, TooBusy, TooLarge, TooSlow
+from ingest.errors import MalformedPayload, NotAllowed, RateLimited, Reason, TooBusy, TooLarge, TooSlow
 from ingest.forms import envelope, raw_events, store
 from ingest.in_flight import InFlight
 from ingest.inbound.log import InboundLog, Seen
 from ingest.normalize.fields import event_id_of_body
+from ingest.quota import Quota
 from ingest.records import KEPT_HEADERS, Door, Payload
 from ingest.spool import SpoolBroken, SpoolFull
 from ingest.spool.writer import SpoolWriter
@@ -59,15 +60,19 @@ class Receiver:
     """
     Answers the doors. One a process; `writer` and `inbound` are opened by the application's life span.
 
-    Takes: the secrets webhooks may be signed with, who may send, how large a body may be, and how long a sender waits.
+    Takes: the secrets webhooks may be signed with, who may send, how much SDKs may send to one project, how large a
+           body may be, and how long a sender waits.
     """
 
     writer: SpoolWriter
     inbound: InboundLog
 
-    def __init__(self, secrets: tuple[bytes, ...], access: AccessFile, limits: Limits, ack_seconds: float) -> None:
+    def __init__(
+        self, secrets: tuple[bytes, ...], access: AccessFile, quota: Quota, limits: Limits, ack_seconds: float
+    ) -> None:
         self._secrets = secrets
         self._access = access
+        self._quota = quota
         self._limits = limits
         self._ack_seconds = ack_seconds
         self._in_flight = InFlight()
@@ -96,10 +101,10 @@ class Receiver:
         count(door, answered, elapsed)
         client = scope.get("client")
         sender = client[0] if client else ""
-        self.inbound.answered(
+        is_noted = self.inbound.answered(
             door, method, scope["path"], headers, sender, answered.status, answered.reason, elapsed, seen
         )
-        if answered.status >= 400:
+        if is_noted and answered.status >= 400:
             log.info(
                 "refused", door=door.value, status=answered.status, reason=answered.reason, ms=round(elapsed * 1e3)
             )
@@ -117,6 +122,8 @@ class Receiver:
             return refusal(413, Reason.TOO_LARGE, str(no), [(b"connection", b"close")])
         except TooSlow as no:
             return refusal(408, Reason.TRUNCATED_BODY, str(no), [(b"connection", b"close")])
+        except RateLimited as no:
+            return refusal(429, Reason.RATE_LIMITED, str(no), PAUSE)
         except TooBusy as no:
             return refusal(503, Reason.BUSY, f"{no}; send it again later", [RETRY_AFTER, (b"connection", b"close")])
         except MalformedPayload as bad:
@@ -203,6 +210,7 @@ class Receiver:
             raise NotAllowed(Reason.UNKNOWN_KEY, "no project has this key; `errhouse project list` shows them")
         if argument and argument != str(project_id):
             raise NotAllowed(Reason.WRONG_PROJECT, "the key is of another project than the URL")
+        self._quota.take(project_id)
         return project_id
 
     async def _body(

@@ -97,6 +97,13 @@ class Settings(BaseSettings):
         ge=1024,
         description="Largest request body in bytes once decompressed; larger ones are answered 413.",
     )
+    PROJECT_MAX_REQUESTS_PER_SECOND: float = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Most requests a second that one receiver takes from SDKs for one project, ten seconds of them at "
+        "once; more are answered 429, and the SDK pauses for 10 s. Webhooks are never limited. 0: no limit.",
+    )
     SPOOL_MAX_BYTES: int = Field(
         4096 * MIB,
         ge=MIB,

@@ -109,8 +109,8 @@ class InboundLog:
         reason: str,
         seconds: float,
         seen: Seen,
-    ) -> None:
-        """Note an answer that was sent; what is not taken for the log is counted all the same."""
+    ) -> bool:
+        """Note an answer that was sent; False where too many are for a line each: then it is counted only."""
         at = self._clock()
         self._answers.append((at, door or NO_DOOR, status, seconds))
         if int(at) != self._second:
@@ -121,12 +121,13 @@ class InboundLog:
             self._room_refused -= 1
         else:
             self._left_out += 1
-            return
+            return False
         size = len(seen.body)
         body = seen.body if self._held_in - self._held_out + size <= HELD_BYTES else None
         self._held_in += size if body is not None else 0
         known = (seen.raw_bytes, size, seen.project_id, seen.event_id, body)
         self._asked.append(_Asked(at - seconds, door, method, path, headers, sender, status, reason, seconds, *known))
+        return True
 
     def astray(self, method: str, path: str, headers: dict[str, str], sender: str) -> None:
         """Note a request for a path that is no door of ours."""

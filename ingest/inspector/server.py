@@ -14,6 +14,7 @@ from ingest.inbound.log import InboundLog
 from ingest.inspector import MOST_KEPT, Looked
 from ingest.inspector.looking import Came, looked
 from ingest.inspector.page import CSP, page
+from ingest.quota import Quota
 from ingest.receive import Receive, Receiver, Scope, Send, headers_of
 from ingest.records import Door
 from ingest.routes import doorway
@@ -60,8 +61,9 @@ class _NoLog(InboundLog):
     def __init__(self) -> None:
         """Need no folder."""
 
-    def answered(self, *_: Any) -> None:
+    def answered(self, *_: Any) -> bool:
         """Forget it."""
+        return True
 
 
 class Inspector:
@@ -120,7 +122,7 @@ class Inspector:
         access = _AnyKey()
         if found.argument.isdigit() and found.door is not Door.LEGACY:
             access.project_id = int(found.argument)
-        receiver = Receiver(self._secrets, access, self._limits, ACK_SECONDS)
+        receiver = Receiver(self._secrets, access, Quota(0), self._limits, ACK_SECONDS)
         receiver.writer, receiver.inbound = _Forgets(), _NoLog()
         messages: list[MutableMapping[str, Any]] = []
 
