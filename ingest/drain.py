@@ -124,7 +124,9 @@ class Drain:
         return self._failures > 0
 
     def close(self) -> None:
-        """Give the spools back."""
+        """Give the spools back, with nothing in hand."""
+        self._state.in_hand.clear()
+        self._write()
         for spool in self._spools.values():
             spool.reader.close()
 

@@ -11,7 +11,7 @@ import uvicorn
 
 from ingest import memory
 from ingest.drain import Drain
-from ingest.supervise import BACKLOG, LOADER_STOP_SECONDS, StopSignal, prepared, stop_with_parent
+from ingest.supervise import BACKLOG, FOLLOWED, LOADER_STOP_SECONDS, StopSignal, prepared, stop_with_parent
 from models import embedded
 from models.clock import now
 from models.engine import DatabaseError, check_server, engine_for
@@ -28,6 +28,7 @@ def receive(settings: Settings, number: int, handle: int) -> None:
 
     from ingest.app import create_app  # noqa: PLC0415 - after the metrics folder is in the environment
     from ingest.console import behind_proxies  # noqa: PLC0415 - the same
+    from ingest.followed import FollowedServer  # noqa: PLC0415 - only receivers need it
     from ingest.tls import served  # noqa: PLC0415 - the same
     from ingest.wire import limited  # noqa: PLC0415 - only receivers need it
 
@@ -52,7 +53,7 @@ def receive(settings: Settings, number: int, handle: int) -> None:
     config.load()
     config.ssl = tls.context if tls else None
     listening = socket.socket(fileno=handle)
-    server = uvicorn.Server(config)
+    server = FollowedServer(config)
     memory.settle()
 
     async def run() -> None:
@@ -71,7 +72,7 @@ def load(settings: Settings) -> None:
     """Run the loader in this process."""
     configure(settings.LOG_LEVEL, "load")
     stop_with_parent()
-    stop = StopSignal()
+    stop = StopSignal(FOLLOWED)
     engine = engine_for(settings.DATABASE_URL or "", application="errhouse load")
 
     def revive() -> None:
@@ -85,7 +86,7 @@ def load(settings: Settings) -> None:
     memory.settle()
     drain.run(stop)
     deadline = time.monotonic() + LOADER_STOP_SECONDS / 2
-    while time.monotonic() < deadline and drain.step():
+    while not stop.is_followed and time.monotonic() < deadline and drain.step():
         continue
     drain.close()
     engine.dispose()

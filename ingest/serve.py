@@ -4,12 +4,10 @@
 A service that has run before accepts events before it looks at the database: that may be down, slow or migrating.
 """
 
-import http.client
-import os
 import shutil
 import socket
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
@@ -17,15 +15,14 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ingest.console import bound, socket_path
+from ingest.greeting import greet
 from ingest.health import LoaderState, loader_state
+from ingest.reload import DONE, HangUp, Reload
 from ingest.sqlstate import told
 from ingest.supervise import (
-    CONSOLE_STOP_SECONDS,
-    LOADER_STOP_SECONDS,
-    RECEIVER_STOP_SECONDS,
     ROLES,
-    SCHEDULE_STOP_SECONDS,
     Child,
+    Children,
     ServeError,
     StopSignal,
     bound_socket,
@@ -33,23 +30,21 @@ from ingest.supervise import (
     prepared,
     taken,
 )
-from ingest.tls import served, trusting_own
-from models import access, console_users, migrate, projects
+from ingest.tls import served
+from models import access, migrate, projects
 from models.clock import now
 from models.engine import DatabaseError, database_url, engine_for
 from models.settings import Settings
 
 KEYS_SECONDS = 2.0
 TICK_SECONDS = 0.1
-GREETING_SECONDS = 15
-FIRST_USER = "admin"
 
 log = structlog.get_logger()
 
 
 def serve(settings: Settings, roles: tuple[str, ...]) -> None:
     """
-    Run the service until SIGTERM.
+    Run the service until SIGTERM; SIGHUP starts its processes again, see `ingest.reload`.
 
     Raises: ServeError, ModelsError: it cannot start, for a reason the operator can mend.
     """
@@ -71,7 +66,7 @@ def serve(settings: Settings, roles: tuple[str, ...]) -> None:
         try:
             service.run(roles)
         finally:
-            service.end()
+            service.children.end()
 
 
 class _Service:
@@ -90,11 +85,9 @@ class _Service:
         self._listening = listening
         self._console = console
         self._stop = stop
-        self._receivers: list[Child] = []
-        self._loaders: list[Child] = []
-        self._schedulers: list[Child] = []
-        self._consoles: list[Child] = []
+        self._hang_up = HangUp(stop)
         self._is_migrated = False
+        self.children = Children()
 
     def run(self, roles: tuple[str, ...]) -> None:
         settings = self._settings
@@ -112,58 +105,44 @@ class _Service:
                 if not settings.DATABASE_URL:
                     given["ERRHOUSE_EMBEDDED"] = "1"
                 if "load" in roles:
-                    self._loaders = [Child("load", ["_load"], given, ())]
-                    self._started(self._loaders)
+                    self.children.loaders = self._started([Child("load", ["_load"], given, ())])
                 if "schedule" in roles:
-                    self._schedulers = [Child("schedule", ["_schedule"], given, ())]
-                    self._started(self._schedulers)
+                    self.children.schedulers = self._started([Child("schedule", ["_schedule"], given, ())])
                 if self._console is not None:
                     handle = self._console.fileno()
-                    self._consoles = [Child("console", ["_console", str(handle)], given, (handle,))]
-                    self._started(self._consoles)
-                _greet(settings, engine, has_receivers=bool(self._listening), is_new=is_new)
-                self._mind(url, engine)
+                    console = Child("console", ["_console", str(handle)], given, (handle,))
+                    self.children.consoles = self._started([console])
+                greet(settings, engine, has_receivers=bool(self._listening), is_new=is_new)
+                reload = Reload(settings.spool_dir, self._run_dir, self.children, self._receiver, given)
+                self._mind(url, engine, reload)
             finally:
-                self.end()
+                self.children.end()
                 engine.dispose()
 
-    def end(self) -> None:
-        """Stop receivers and scheduler, then the loader, which empties the spools as far as the database lets it."""
-        groups = (
-            (self._receivers, RECEIVER_STOP_SECONDS),
-            (self._consoles, CONSOLE_STOP_SECONDS),
-            (self._schedulers, SCHEDULE_STOP_SECONDS),
-            (self._loaders, LOADER_STOP_SECONDS),
-        )
-        self._receivers, self._consoles, self._schedulers, self._loaders = [], [], [], []
-        for group, seconds in groups:
-            for child in group:
-                child.stop()
-            for child in group:
-                child.wait(seconds)
-
     def _start_receivers(self) -> None:
-        if self._listening is None:
-            return
+        if self._listening is not None:
+            self.children.receivers = self._started([self._receiver(n) for n in range(self._settings.WORKERS)])
+
+    def _receiver(self, number: int) -> Child:
+        assert self._listening is not None  # noqa: S101 - who receives listens
         handle = self._listening.fileno()
         given = environment(self._settings, None, self._run_dir)
-        self._receivers = [
-            Child(f"receive-{number}", ["_receive", str(number), str(handle)], given, (handle,))
-            for number in range(self._settings.WORKERS)
-        ]
-        self._started(self._receivers)
+        return Child(f"receive-{number}", ["_receive", str(number), str(handle)], given, (handle,))
 
-    def _started(self, children: list[Child]) -> None:
+    def _started(self, children: list[Child]) -> list[Child]:
         for child in children:
             child.start()
             child.note(self._run_dir)
+        return children
 
-    def _mind(self, url: str, engine: Engine) -> None:
+    def _mind(self, url: str, engine: Engine, reload: Reload) -> None:
         due = 0.0
+        steps: Iterator[None] = iter(())
         while not self._stop():
             time.sleep(TICK_SECONDS)
-            for child in (*self._receivers, *self._loaders, *self._schedulers, *self._consoles):
-                child.mind(self._run_dir)
+            self.children.mind(self._run_dir)
+            if next(steps, DONE) is DONE and self._hang_up.taken():
+                steps = reload.steps()
             if time.monotonic() > due:
                 due = time.monotonic() + KEYS_SECONDS
                 if not self._is_migrated:
@@ -194,62 +173,3 @@ class _Service:
                 access.publish(self._settings.DATA_DIR, access.read(connection))
         except SQLAlchemyError:
             engine.dispose()  # the loader says it; receivers go on with the keys they know
-
-
-def _greet(settings: Settings, engine: Engine, *, has_receivers: bool, is_new: bool) -> None:
-    """Tell the operator where senders send to; the secret only on the very first start, and only to the terminal."""
-    if not has_receivers:
-        _say([f"errhouse loads what comes into {settings.spool_dir}"])
-        return
-    _wait_for_receiver(settings)
-    lines = [f"errhouse listens on {settings.public_url}"]
-    if is_new:
-        with engine.connect() as connection:
-            first = projects.listed(connection)[0]
-        password = _first_user(engine)
-        secret_file = settings.DATA_DIR / access.SECRET_FILE
-        secret = "as set in ERRHOUSE_WEBHOOK_SECRETS" if settings.WEBHOOK_SECRETS else secret_file.read_text()
-        us = sys.argv[0] if os.sep in sys.argv[0] else "errhouse"
-        lines += [
-            "",
-            f"  webhook URL     {settings.public_url}/hooks/sentry",
-            f"  client secret   {secret}",
-            f"  DSN             {projects.dsn(settings.public_url, first.public_key, first.project_id)}",
-            f"  console         {settings.public_url}/",
-            f"  log in as       {FIRST_USER}, password {password}",
-            "",
-            f"Next: in another terminal, `{us} send-test` sends a sample of every form, then",
-            f'`{us} db psql -c "select project, level, culprit, title from analytics.events"` shows them.',  # noqa: S608 - shown to a person
-        ]
-    _say(lines)
-
-
-def _first_user(engine: Engine) -> str:
-    """Let somebody into the console, and give the password, which is kept nowhere."""
-    password = console_users.made_password()
-    with engine.begin() as connection:
-        if console_users.listed(connection):
-            return "as it was set"
-        console_users.put(connection, FIRST_USER, "admin", password, now())
-    return password
-
-
-def _wait_for_receiver(settings: Settings) -> None:
-    """Return when the first receiver answers: a request waits in the socket until it does."""
-    host = "127.0.0.1" if settings.HOST in {"0.0.0.0", "::"} else settings.HOST  # noqa: S104 - compared, not bound
-    asking = http.client.HTTPConnection(host, settings.PORT, timeout=GREETING_SECONDS)
-    if settings.TLS_CERT_FILE:
-        context = trusting_own(settings)
-        asking = http.client.HTTPSConnection(host, settings.PORT, timeout=GREETING_SECONDS, context=context)
-    try:
-        asking.request("GET", "/healthz")
-        asking.getresponse()
-    except (OSError, http.client.HTTPException) as error:
-        log.warning("no receiver answers yet", why=str(error))
-    finally:
-        asking.close()
-
-
-def _say(lines: list[str]) -> None:
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()

@@ -2,7 +2,7 @@
 `errhouse serve`: one process that starts the others, starts them again when they die, and stops them in order.
 
 Receivers stop first, so that nothing new comes in; then the loader empties the spools as far as the database lets it;
-the embedded database stops last. A child whose parent is gone ends by itself: its standard input is a pipe from here.
+the embedded database stops last. A child whose parent is gone ends by itself: its standard input is a line to here.
 """
 
 import fcntl
@@ -29,6 +29,7 @@ LOADER_STOP_SECONDS = 20.0
 SCHEDULE_STOP_SECONDS = 5.0
 CONSOLE_STOP_SECONDS = 5.0
 BACKLOG = 4096  # connections that wait to be taken, while receivers are busy or start; the system may allow fewer
+FOLLOWED = signal.SIGHUP
 LONGEST_RESTART_PAUSE_SECONDS = 2.0  # counted from its start: who lived longer is started again at once
 
 log = structlog.get_logger()
@@ -94,19 +95,24 @@ def prepared(data_dir: Path) -> Path:
 
 
 class StopSignal:
-    """Whether the process was asked to end, by SIGTERM or SIGINT."""
+    """Whether the process was asked to end, by SIGTERM or SIGINT; `is_followed` by another process, by FOLLOWED."""
 
-    def __init__(self) -> None:
-        self.is_asked = False
-        for name in (signal.SIGTERM, signal.SIGINT):
+    def __init__(self, *more: signal.Signals) -> None:
+        self.is_asked = self.is_followed = False
+        for name in (signal.SIGTERM, signal.SIGINT, *more):
             signal.signal(name, self._ask)
 
     def __call__(self) -> bool:
         """Say it."""
         return self.is_asked
 
-    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+    def ask(self) -> None:
+        """Ask for it."""
         self.is_asked = True
+
+    def _ask(self, number: int, _frame: FrameType | None) -> None:
+        self.is_asked = True
+        self.is_followed = number == FOLLOWED
 
 
 class Child:
@@ -118,16 +124,39 @@ class Child:
         self._environment = environment
         self._handles = handles
         self._process: subprocess.Popen[bytes] | None = None
+        self._line: socket.socket | None = None  # its standard input: ends with this process, and says that it is ready
         self._started_at = 0.0
         self._deaths = 0
 
     def start(self) -> None:
         """Start it."""
         command = [sys.executable, "-c", "from ingest.cli import main; main()", *self._arguments]
-        self._process = subprocess.Popen(
-            command, env=self._environment, stdin=subprocess.PIPE, pass_fds=self._handles, start_new_session=True
-        )
+        if self._line is not None:
+            self._line.close()
+        self._line, its = socket.socketpair()
+        self._line.setblocking(False)
+        with its:
+            self._process = subprocess.Popen(
+                command, env=self._environment, stdin=its.fileno(), pass_fds=self._handles, start_new_session=True
+            )
         self._started_at = time.monotonic()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether it has done what it was started for."""
+        return self._process is not None and self._process.poll() == 0
+
+    def has_begun(self) -> bool:
+        """Whether it has said, since this was asked last, that it does its work from now on."""
+        try:
+            return self._line is not None and bool(self._line.recv(1))
+        except OSError:  # it has not, or is gone
+            return False
 
     def mind(self, run_dir: Path) -> None:
         """Start it again if it has died, later each time it dies young."""
@@ -139,8 +168,6 @@ class Child:
             return
         self._deaths = self._deaths + 1 if lived < LONGEST_RESTART_PAUSE_SECONDS else 0
         log.error("a process of the service died and is started again", process=self.name, status=process.returncode)
-        if process.stdin:
-            process.stdin.close()
         self.start()
         self.note(run_dir)
 
@@ -151,11 +178,15 @@ class Child:
             draft.write_text(str(self._process.pid))
             draft.replace(run_dir / f"{self.name}.pid")  # whoever reads it reads a number
 
-    def stop(self) -> None:
-        """Ask it to end."""
+    def forget(self, run_dir: Path) -> None:
+        """Take that note away: the process is gone, and so is its name."""
+        (run_dir / f"{self.name}.pid").unlink(missing_ok=True)
+
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
+        """Ask it to end; with FOLLOWED, at its leisure, since another does its work already or at once."""
         if self._process and self._process.poll() is None:
             with suppress(OSError):
-                self._process.send_signal(signal.SIGTERM)
+                self._process.send_signal(by)
 
     def wait(self, seconds: float) -> None:
         """Wait until it has ended; end it the hard way after so many seconds, which loses nothing."""
@@ -169,6 +200,37 @@ class Child:
             self._process.wait()
 
 
+class Children:
+    """The processes of a service. Who is `apart` is not started again: it has a successor, or is not one yet."""
+
+    def __init__(self) -> None:
+        self.receivers: list[Child] = []
+        self.loaders: list[Child] = []
+        self.schedulers: list[Child] = []
+        self.consoles: list[Child] = []
+        self.apart: list[Child] = []
+
+    def mind(self, run_dir: Path) -> None:
+        """Start again who has died."""
+        for child in (*self.receivers, *self.loaders, *self.schedulers, *self.consoles):
+            child.mind(run_dir)
+
+    def end(self) -> None:
+        """Stop receivers and scheduler, then the loader, which empties the spools as far as the database lets it."""
+        groups = (
+            (self.receivers + self.apart, RECEIVER_STOP_SECONDS),
+            (self.consoles, CONSOLE_STOP_SECONDS),
+            (self.schedulers, SCHEDULE_STOP_SECONDS),
+            (self.loaders, LOADER_STOP_SECONDS),
+        )
+        self.receivers, self.consoles, self.schedulers, self.loaders, self.apart = [], [], [], [], []
+        for group, seconds in groups:
+            for child in group:
+                child.stop()
+            for child in group:
+                child.wait(seconds)
+
+
 def environment(settings: Settings, url: str | None, run_dir: Path) -> dict[str, str]:
     """Give what a child needs to know: the settings as they are here, and where metrics are shared."""
     told = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(run_dir / "metrics")}
@@ -180,6 +242,12 @@ def environment(settings: Settings, url: str | None, run_dir: Path) -> dict[str,
     if url:
         told[PREFIX + "DATABASE_URL"] = url
     return told
+
+
+def begun() -> None:
+    """In a child: tell the parent that it does its work from now on."""
+    with suppress(OSError):
+        os.write(0, b"!")
 
 
 def stop_with_parent() -> None:

@@ -29,6 +29,7 @@ class Wire(HttpToolsProtocol):
     """uvicorn's connection with limits; the one that waits longest gives way where there are too many."""
 
     most = MOST_CONNECTIONS
+    is_leaving: ClassVar[bool] = False  # whether each answer of this process is the last one of its connection
     _waiting: ClassVar[dict["Wire", None]] = {}  # for a request, in the order in which they began to wait
 
     _timer: asyncio.TimerHandle | None = None  # of a head that is awaited
@@ -99,6 +100,13 @@ class Wire(HttpToolsProtocol):
         self._stop_timer()
         self._waiting.pop(self, None)
         super().on_headers_complete()
+        if self.is_leaving:
+            self.end_with_answer()
+
+    def end_with_answer(self) -> None:
+        """Close once the newest request is answered, and say so; a connection without one stays open."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """End a request; what comes now is the head of the next."""

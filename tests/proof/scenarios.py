@@ -95,7 +95,6 @@ SCENARIOS = {
 
 ABSENT: dict[str, str] = {
     "A-03": "Not written yet: today nothing is shed before a sender's own deadline but what a disk makes wait.",
-    "A-08": "Not written yet: a service that is stopped gives its socket back, so until the next listens it refuses.",
     "C-07": "Not written yet; the outages of D-01 are shorter.",
     "D-07": "Not written yet; what a read-only server answers (25006) is tried again, as D-09 shows.",
     "D-11": "Not written yet; what a full disk answers (53100) is tried again, as D-09 shows.",

@@ -24,6 +24,7 @@ from tests.support.builders import auth
 GIVEN_UP, CUT = -1, 0
 TIMEOUT_SECONDS = 1.0
 MOST_CONNECTIONS = 1000
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -53,7 +54,7 @@ class Sender:
         self._plan = plan
         self._ledger = ledger
         self._random = Random(plan.seed)
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._idle: list[Connection] = []
         self._head = (
             f"POST /api/{plan.project_id}/envelope/ HTTP/1.1\r\nHost: {plan.host}\r\n"
             f"X-Sentry-Auth: {auth(plan.key)['X-Sentry-Auth']}\r\nContent-Type: application/x-sentry-envelope\r\n"
@@ -96,10 +97,7 @@ class Sender:
         self._ledger.write(f"{number} {status} {' '.join(map(str, moments))}\n")
 
     async def _exchange(self, request: bytes) -> int:
-        if self._idle:
-            reader, writer = self._idle.pop()
-        else:
-            reader, writer = await asyncio.open_connection(self._plan.host, self._plan.port)
+        reader, writer = self._kept() or await asyncio.open_connection(self._plan.host, self._plan.port)
         try:
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
@@ -114,6 +112,15 @@ class Sender:
         elif len(self._idle) < MOST_CONNECTIONS:
             self._idle.append((reader, writer))
         return int(head.split(b" ", 2)[1])
+
+    def _kept(self) -> Connection | None:
+        """Give a connection that was kept, and that the other side has not ended since."""
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return None
 
 
 async def send(plan: Plan, ledger: TextIO) -> None:
