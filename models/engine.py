@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
@@ -11,9 +12,13 @@ from models import embedded
 from models.errors import ModelsError
 from models.settings import Settings
 
+if TYPE_CHECKING:
+    from psycopg import Connection as Driver
+
 OLDEST_VERSION = 15
 NEWEST_VERSION = 18
 CONNECT_SECONDS = 5
+SERVER = text("select current_setting('server_version_num'), current_setting('TimeZone')")
 
 
 class DatabaseError(ModelsError):
@@ -34,7 +39,7 @@ def engine_for(
     """
     try:
         parsed = make_url(url)
-        return create_engine(
+        engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
             max_overflow=2,
@@ -53,6 +58,19 @@ def engine_for(
         raise DatabaseError(
             "ERRHOUSE_DATABASE_URL is not a URL; write it as postgresql://user:password@host:port/name."
         ) from None
+    event.listen(engine, "connect", _heed_pooler)
+    return engine
+
+
+def _heed_pooler(driver: "Driver", _: object) -> None:
+    """
+    Let psycopg prepare no statement behind a pooler, whose next transaction may reach another server process.
+
+    A pooler tells a process number of its own making, and the server its true one.
+    """
+    told = driver.pgconn.exec_(b"select pg_backend_pid()").get_value(0, 0)
+    if told != b"%d" % driver.info.backend_pid:
+        driver.prepare_threshold = None
 
 
 @contextmanager
@@ -74,16 +92,21 @@ def check_server(engine: Engine) -> int:
     where = f"{engine.url.host or 'a local socket'}:{engine.url.port or 5432}/{engine.url.database}"
     try:
         with engine.connect() as connection:
-            number = int(connection.execute(text("select current_setting('server_version_num')")).scalar_one())
+            number, timezone = connection.execute(SERVER).one()
     except (OperationalError, DBAPIError) as error:
         said = str(error.orig).strip().splitlines()[-1] if error.orig else "no answer"
         raise DatabaseError(
             f"The database at {where} cannot be reached ({said}); check ERRHOUSE_DATABASE_URL and that it runs.",
             is_outage=True,
         ) from None
-    major = number // 10_000
+    major = int(number) // 10_000
     if major < OLDEST_VERSION:
         raise DatabaseError(
             f"The database at {where} is PostgreSQL {major}; errhouse needs {OLDEST_VERSION} to {NEWEST_VERSION}."
+        )
+    if timezone != "UTC":
+        raise DatabaseError(
+            f"A pooler keeps the settings of a connection from the database at {where}, and its days would be those of "
+            f"{timezone}; run `alter role {engine.url.username} set timezone = 'UTC'`, and see docs/how-to/run-it.md."
         )
     return major
