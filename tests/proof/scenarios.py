@@ -96,7 +96,6 @@ SCENARIOS = {
 ABSENT: dict[str, str] = {
     "A-03": "Not written yet: today nothing is shed before a sender's own deadline but what a disk makes wait.",
     "C-07": "Not written yet; the outages of D-01 are shorter.",
-    "D-07": "Not written yet; what a read-only server answers (25006) is tried again, as D-09 shows.",
     "E-14": "It is no test: `make fuzz` runs tests/fuzz/coverage.py for as long as is wanted.",
     "E-15": "The service has no OpenAPI: its doors are before the framework, its console is pages.",
     "F-10": "Not written yet: there is no share of one sender that the others are protected from.",
