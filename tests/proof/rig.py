@@ -90,9 +90,9 @@ def resident_bytes(server: Server) -> int:
     """Give the resident memory of receivers and loader together; of those that are there."""
     total = 0
     with suppress(psutil.Error, AssertionError):
-        for child in server.children():
+        for child, role in server.working().items():
             with suppress(psutil.Error):
-                if {"_receive", "_load"} & set(child.cmdline()):
+                if role in {"receive", "load"}:
                     total += child.memory_info().rss
     return total
 
@@ -115,15 +115,15 @@ class Run:
         """Start a sender; its numbers begin where `first` says, so that two of them do not meet."""
         project_id, key = warehouse.first_project(self.url)
         number = len(self.sendings)
-        told = {"first": number * 10_000_000, "core": (os.cpu_count() or 1) - 1, **overrides}
-        plan = Plan(
-            port=told.pop("port", self.server.port),
-            project_id=project_id,
-            key=key,
-            seed=self.seed,
-            ledger=str(self._folder / f"ledger-{number}"),
-            **told,
-        )
+        told = {
+            "port": self.server.port,
+            "project_id": project_id,
+            "key": key,
+            "first": number * 10_000_000,
+            "core": (os.cpu_count() or 1) - 1,
+            **overrides,
+        }
+        plan = Plan(seed=self.seed, ledger=str(self._folder / f"ledger-{number}"), **told)
         sending = Sending(plan)
         self.sendings.append(sending)
         return sending
