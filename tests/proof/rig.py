@@ -90,9 +90,9 @@ def resident_bytes(server: Server) -> int:
     """Give the resident memory of receivers and loader together; of those that are there."""
     total = 0
     with suppress(psutil.Error, AssertionError):
-        for child, role in server.working().items():
+        for child in server.children():
             with suppress(psutil.Error):
-                if role in {"receive", "load"}:
+                if {"_receive", "_load"} & set(child.cmdline()):
                     total += child.memory_info().rss
     return total
 
