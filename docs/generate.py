@@ -11,7 +11,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from docs.made.program import all_metrics, commands, forms, settings  # noqa: E402 - found by the line above
+from docs.made.openapi import openapi  # noqa: E402 - found by the line above
+from docs.made.program import all_metrics, commands, forms, settings  # noqa: E402
 from docs.made.reports import reports  # noqa: E402
 from docs.made.scenarios import scenarios  # noqa: E402
 from docs.made.warehouse import data_dictionary, dbt_sources, schema  # noqa: E402
@@ -28,12 +29,14 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "reports.md": reports,
     "scenarios.md": scenarios,
     "dbt/models/sources.yml": dbt_sources,
+    "openapi.json": openapi,
 }
 
 
 def text(page: str) -> str:
     """Give a page as it should be."""
-    made = [f"# {MADE}"] if page.endswith(".yml") else [f"<!-- {MADE} -->", ""]
+    heads = {".yml": [f"# {MADE}"], ".json": []}  # JSON has no comments: it says so itself
+    made = heads.get(Path(page).suffix, [f"<!-- {MADE} -->", ""])
     return "\n".join([*made, *PAGES[page]()]) + "\n"
 
 
