@@ -97,6 +97,5 @@ ABSENT: dict[str, str] = {
     "A-03": "Not written yet: today nothing is shed before a sender's own deadline but what a disk makes wait.",
     "C-07": "Not written yet; the outages of D-01 are shorter.",
     "E-14": "It is no test: `make fuzz` runs tests/fuzz/coverage.py for as long as is wanted.",
-    "H-04": "Not written yet: there is no released version before this one.",
 }
 """Ids that no test holds, with the reason."""
