@@ -17,10 +17,12 @@ from typing import IO, Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
+import structlog
 import zstandard
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from ingest import jsontext
 from ingest.bulk_workers import Document, Workers
@@ -28,7 +30,9 @@ from ingest.errors import IngestError
 from ingest.forms import FORM_HEADER, FORMS
 from ingest.load import Tally, move_position, positions
 from ingest.spool import Position
+from ingest.sqlstate import told
 from models.clock import now
+from models.payload_training import MOST_PAYLOADS, train_first
 from models.settings import Settings
 
 STANDARD_INPUT = Path("-")
@@ -39,6 +43,8 @@ MAX_DOCUMENT_BYTES = 512 * 1024 * 1024
 BATCH_EVENTS = 2000
 BREAKS = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 PARALLEL_BYTES = 8 * 1024 * 1024  # smaller files are loaded before another process has started
+
+log = structlog.get_logger()
 
 
 def check(files: Sequence[Path], form: str | None) -> None:
@@ -71,6 +77,7 @@ def load_files(
     known = {} if is_again else positions(engine)
     headers = {FORM_HEADER: form} if form else {}
     total = Tally()
+    is_taught = settings.PAYLOAD_RETENTION_DAYS == 0  # then nothing is kept that a dictionary would make smaller
     is_large = any(file == STANDARD_INPUT or file.stat().st_size > PARALLEL_BYTES for file in files)
     url = engine.url.render_as_string(hide_password=False)
     with Workers(url, settings, is_parallel=is_large) as workers, _progress(is_quiet) as progress:
@@ -85,6 +92,9 @@ def load_files(
                     batches = _batches(documents(stream), done, settings, broken)
                     for tally, number in workers.load(batches, project_id, headers):
                         total = total.plus(tally)
+                        if not is_taught and total.loaded >= MOST_PAYLOADS:
+                            is_taught = True
+                            _teach(engine)
                         if mark:
                             move_position(engine, Position(mark, 0, number), now())
                         if size is not None:  # a pipe has neither a size nor a place in it
@@ -97,6 +107,14 @@ def load_files(
                 ) from None
             progress.update(task, completed=size)
     return total
+
+
+def _teach(engine: Engine) -> None:
+    """Have a first dictionary made of what is loaded by now: payloads take a fifth of the room, and less time."""
+    try:
+        train_first(engine, now())
+    except SQLAlchemyError as error:
+        log.warning("no dictionary of payloads could be made; they are kept without", why=told(error))
 
 
 def _progress(is_quiet: bool) -> Progress:

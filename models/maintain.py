@@ -22,7 +22,7 @@ from models.errors import ModelsError
 from models.fold import FOLD_LOCK, LOCK, fold_all
 from models.leaves import detached
 from models.partitions import EVENTS, GROUP_HOURS, ROLLUPS, Parent, Partitions, ensure
-from models.payload_training import train
+from models.payload_training import train, train_first
 from models.rebuild import PROJECTS, NothingToRebuildFrom, rebuild
 from models.settings import Settings
 from models.user_counts import count_users
@@ -35,7 +35,6 @@ NEVER_IDLE_OUT = text("set local idle_in_transaction_session_timeout = 0")
 DUE = text("select day from warehouse.rebuild_due order by day")
 IS_DUE = text("select exists (select from warehouse.rebuild_due where day = :day)")
 NOT_DUE = text("delete from warehouse.rebuild_due where day = :day")
-HAS_DICTIONARY = text("select exists (select from warehouse.payload_dictionary)")
 
 
 class Step(NamedTuple):
@@ -228,11 +227,7 @@ def _count_users(engine: Engine, today: date) -> str:
 
 
 def _train(engine: Engine, now: datetime, *, is_first: bool = False) -> str:
-    if is_first:
-        with engine.connect() as connection:
-            if connection.execute(HAS_DICTIONARY).scalar():
-                return ""
-    codec = train(engine, now)
+    codec = train_first(engine, now) if is_first else train(engine, now)
     return f"Payloads have a new dictionary, codec {codec}." if codec is not None else ""
 
 

@@ -2,7 +2,8 @@
 A dictionary for payloads, made of payloads: events of one warehouse say mostly the same, each in a few kilobytes.
 
 It is trained on one half of a sample and judged by the other; only one that saves enough is kept. `errhouse db
-maintain` calls `train`. No dictionary is ever removed here: payloads that need it may be anywhere.
+maintain` calls `train`; the scheduler and a bulk load have the first one made as soon as there is enough to learn from.
+No dictionary is ever removed here: payloads that need it may be anywhere.
 """
 
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ MOST_SIZE = 0.95  # a dictionary is kept when payloads get this small, as a part
 TRAINING_LOCK = 0x65727264696374  # "errdict": one training at a time
 
 TRY_LOCK = text("select pg_try_advisory_xact_lock(:key)")
+HAS_DICTIONARY = text("select exists (select from warehouse.payload_dictionary)")
 READ_LAST = text("select codec, trained_at from warehouse.payload_dictionary order by codec desc limit 1")
 
 # Projects that have a payload in a range of time: a probe of the key for each.
@@ -86,6 +88,14 @@ def train(engine: Engine, now: datetime) -> int | None:
         made = {"codec": codec, "trained_at": now, "sample_count": len(learnt), "gain": gain, "body": body}
         connection.execute(insert(PayloadDictionary), made)
         return codec
+
+
+def train_first(engine: Engine, now: datetime) -> int | None:
+    """Train a dictionary where there is none; gives what `train` gives."""
+    with engine.connect() as connection:
+        if connection.execute(HAS_DICTIONARY).scalar():
+            return None
+    return train(engine, now)
 
 
 def dictionary(bodies: list[bytes], codec: int) -> bytes | None:

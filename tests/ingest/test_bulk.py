@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 import zstandard
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from ingest.bulk import check, documents, load_files
 from ingest.errors import IngestError
 from ingest.load import Tally
 from models.engine import engine_for
+from models.payload_training import MOST_PAYLOADS
+from models.payloads import Codebook
 from tests.support import warehouse
 from tests.support.builders import envelope, event
 from tests.support.loading import NOON, PROJECT, settings, told
@@ -89,6 +91,18 @@ def test_a_file_of_any_shape_is_its_events(engine: Engine, database_url: str, tm
     assert {(each["project_id"], each["exception_type"], each["source"]) for each in rows} == {
         (PROJECT, "ZeroDivisionError", "file")
     }
+
+
+def test_a_large_load_has_a_first_dictionary_made_of_what_it_loads(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "events.ndjson").write_bytes(ndjson(events(MOST_PAYLOADS + 100)))
+    assert load(engine, tmp_path / "events.ndjson", LOAD_BATCH_BYTES=256 * 1024).loaded == MOST_PAYLOADS + 100
+    with engine.connect() as connection:
+        assert Codebook.read(connection).codec == 1
+    (tmp_path / "more.ndjson").write_bytes(ndjson([event() for _ in range(10)]))
+    load(engine, tmp_path / "more.ndjson")
+    with engine.connect() as connection:
+        codecs = connection.execute(text("select codec, count(*) from warehouse.event_payload group by 1 order by 1"))
+        assert [tuple(each) for each in codecs] == [(0, MOST_PAYLOADS + 100), (1, 10)]
 
 
 @pytest.mark.parametrize("packed", PACKED)
