@@ -11,8 +11,11 @@ started with, stay as they are.
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from types import FrameType
@@ -68,11 +71,43 @@ def _has_terminal() -> bool:
     return True
 
 
+class _Command:
+    """A command in a process of its own, by the code that is there now, as the service's processes are."""
+
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
+
+    @property
+    def has_succeeded(self) -> bool:
+        return self._process.poll() == 0
+
+    def is_over(self) -> bool:
+        return self._process.poll() is not None
+
+    def has_begun(self) -> bool:
+        return False
+
+    def signal(self, by: signal.Signals) -> None:
+        with suppress(OSError):
+            self._process.send_signal(by)
+
+    def wait(self, seconds: float) -> bool:
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def let_go(self) -> None:
+        """Hold nothing of it."""
+
+
 class Reload:
     """
     Starts the processes of a service again.
 
-    Takes: `receiver`, which makes the receiver of a number; `given`, the environment of what uses the database.
+    Takes: `renew`, which has what is begun from now on be of the code that is there now; `receiver`, which makes the
+           receiver of a number; `given`, the environment of what uses the database.
     """
 
     def __init__(
@@ -80,12 +115,14 @@ class Reload:
         spool_dir: Path,
         run_dir: Path,
         children: Children,
+        renew: Callable[[], None],
         receiver: Callable[[int], Child],
         given: dict[str, str],
     ) -> None:
         self._spool_dir = spool_dir
         self._run_dir = run_dir
         self._children = children
+        self._renew = renew
         self._receiver = receiver
         self._given = given
 
@@ -96,6 +133,7 @@ class Reload:
         if not (yield from self._upgraded()):
             log.error("nothing was started again: the database could not be brought up to date, as was said before")
             return
+        self._renew()
         for old in list(self._children.receivers):
             if not (yield from self._followed(old)):
                 log.error("not everything was started again: a receiver did not start, as was said before")
@@ -108,13 +146,15 @@ class Reload:
 
     def _upgraded(self) -> Waits:
         """Migrate with the code that is there now, before anything of it runs."""
-        upgrade = Child("upgrade", ["db", "upgrade"], self._given, ())
+        command = [sys.executable, "-c", "from ingest.cli import main; main()", "db", "upgrade"]
+        process = _Command(command, self._given)
+        upgrade = Child("upgrade", lambda: process)
         self._children.apart.append(upgrade)
         upgrade.start()
         while upgrade.is_alive:
             yield
         self._children.apart.remove(upgrade)
-        return upgrade.has_succeeded
+        return process.has_succeeded
 
     def _followed(self, old: Child) -> Waits:
         """Put another receiver in the place of one; False when it does not start."""
@@ -124,7 +164,6 @@ class Reload:
         new = self._receiver(number)
         children.apart.append(new)
         new.start()
-        new.note(self._run_dir)
         deadline = time.monotonic() + BEGIN_SECONDS
         while not new.has_begun():
             if not new.is_alive or time.monotonic() > deadline:
@@ -158,7 +197,6 @@ class Reload:
             yield from _ended(child, by, seconds)
             self._children.apart.remove(child)
             child.start()
-            child.note(self._run_dir)
             group.append(child)
 
 

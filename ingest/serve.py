@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ingest.console import bound, socket_path
 from ingest.greeting import greet
 from ingest.health import LoaderState, loader_state
+from ingest.nursery import Nursery
 from ingest.reload import DONE, HangUp, Reload
 from ingest.sqlstate import told
 from ingest.supervise import (
@@ -27,6 +28,7 @@ from ingest.supervise import (
     StopSignal,
     bound_socket,
     environment,
+    noted,
     prepared,
     taken,
 )
@@ -66,7 +68,7 @@ def serve(settings: Settings, roles: tuple[str, ...]) -> None:
         try:
             service.run(roles)
         finally:
-            service.children.end()
+            service.end()
 
 
 class _Service:
@@ -88,11 +90,20 @@ class _Service:
         self._hang_up = HangUp(stop)
         self._is_migrated = False
         self.children = Children()
+        given = (listening, console)
+        handles = tuple(each.fileno() for each in given if each is not None)
+        self._nursery = Nursery(environment(settings, None, run_dir), handles)
+
+    def end(self) -> None:
+        """End every process."""
+        self.children.end()
+        self._nursery.end()
 
     def run(self, roles: tuple[str, ...]) -> None:
         settings = self._settings
         access.webhook_secrets(settings.DATA_DIR, tuple(s.get_secret_value() for s in settings.WEBHOOK_SECRETS))
         is_known = (settings.DATA_DIR / access.FILE_NAME).exists()
+        self._nursery.start()
         if is_known:
             self._start_receivers()
         with database_url(settings) as url:
@@ -105,18 +116,19 @@ class _Service:
                 if not settings.DATABASE_URL:
                     given["ERRHOUSE_EMBEDDED"] = "1"
                 if "load" in roles:
-                    self.children.loaders = self._started([Child("load", ["_load"], given, ())])
+                    self.children.loaders = self._started([self._child("load", ["_load"], given)])
                 if "schedule" in roles:
-                    self.children.schedulers = self._started([Child("schedule", ["_schedule"], given, ())])
+                    self.children.schedulers = self._started([self._child("schedule", ["_schedule"], given)])
                 if self._console is not None:
                     handle = self._console.fileno()
-                    console = Child("console", ["_console", str(handle)], given, (handle,))
+                    console = self._child("console", ["_console", str(handle)], given, handle)
                     self.children.consoles = self._started([console])
                 greet(settings, engine, has_receivers=bool(self._listening), is_new=is_new)
-                reload = Reload(settings.spool_dir, self._run_dir, self.children, self._receiver, given)
+                renew = self._nursery.start
+                reload = Reload(settings.spool_dir, self._run_dir, self.children, renew, self._receiver, given)
                 self._mind(url, engine, reload)
             finally:
-                self.children.end()
+                self.end()
                 engine.dispose()
 
     def _start_receivers(self) -> None:
@@ -127,12 +139,15 @@ class _Service:
         assert self._listening is not None  # noqa: S101 - who receives listens
         handle = self._listening.fileno()
         given = environment(self._settings, None, self._run_dir)
-        return Child(f"receive-{number}", ["_receive", str(number), str(handle)], given, (handle,))
+        return self._child(f"receive-{number}", ["_receive", str(number), str(handle)], given, handle)
+
+    def _child(self, name: str, arguments: list[str], given: dict[str, str], *handles: int) -> Child:
+        note = noted(self._run_dir, name)
+        return Child(name, lambda: self._nursery.fork(name, arguments, given, handles, note))
 
     def _started(self, children: list[Child]) -> list[Child]:
         for child in children:
             child.start()
-            child.note(self._run_dir)
         return children
 
     def _mind(self, url: str, engine: Engine, reload: Reload) -> None:
@@ -140,7 +155,7 @@ class _Service:
         steps: Iterator[None] = iter(())
         while not self._stop():
             time.sleep(TICK_SECONDS)
-            self.children.mind(self._run_dir)
+            self.children.mind()
             if next(steps, DONE) is DONE and self._hang_up.taken():
                 steps = reload.steps()
             if time.monotonic() > due:

@@ -9,14 +9,13 @@ import fcntl
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 import structlog
 
@@ -28,9 +27,10 @@ RECEIVER_STOP_SECONDS = 10.0
 LOADER_STOP_SECONDS = 20.0
 SCHEDULE_STOP_SECONDS = 5.0
 CONSOLE_STOP_SECONDS = 5.0
+KILLED_SECONDS = 10.0
 BACKLOG = 4096  # connections that wait to be taken, while receivers are busy or start; the system may allow fewer
 FOLLOWED = signal.SIGHUP
-LONGEST_RESTART_PAUSE_SECONDS = 2.0  # counted from its start: who lived longer is started again at once
+LONGEST_RESTART_PAUSE_SECONDS = 1.0  # counted from its start: who lived longer is started again at once
 
 log = structlog.get_logger()
 
@@ -115,89 +115,80 @@ class StopSignal:
         self.is_followed = number == FOLLOWED
 
 
-class Child:
-    """One process of the service: how it is started, and again when it has died."""
+class Process(Protocol):
+    """A process that was begun, whatever way."""
 
-    def __init__(self, name: str, arguments: list[str], environment: dict[str, str], handles: tuple[int, ...]) -> None:
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+
+    def has_begun(self) -> bool:
+        """Whether it has said, since this was asked last, that it does its work from now on."""
+
+    def signal(self, by: signal.Signals) -> None:
+        """Send it a signal, if it is there."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long for its end; say whether it has come."""
+
+    def let_go(self) -> None:
+        """Give back what is held of it."""
+
+
+class Child:
+    """One process of the service: how it is begun, and again when it has died."""
+
+    def __init__(self, name: str, begin: Callable[[], Process]) -> None:
         self.name = name
-        self._arguments = arguments
-        self._environment = environment
-        self._handles = handles
-        self._process: subprocess.Popen[bytes] | None = None
-        self._line: socket.socket | None = None  # its standard input: ends with this process, and says that it is ready
+        self._begin = begin
+        self._process: Process | None = None
         self._started_at = 0.0
         self._deaths = 0
 
     def start(self) -> None:
         """Start it."""
-        command = [sys.executable, "-c", "from ingest.cli import main; main()", *self._arguments]
-        if self._line is not None:
-            self._line.close()
-        self._line, its = socket.socketpair()
-        self._line.setblocking(False)
-        with its:
-            self._process = subprocess.Popen(
-                command, env=self._environment, stdin=its.fileno(), pass_fds=self._handles, start_new_session=True
-            )
+        if self._process is not None:
+            self._process.let_go()
+        self._process = self._begin()
         self._started_at = time.monotonic()
 
     @property
     def is_alive(self) -> bool:
         """Whether it runs."""
-        return self._process is not None and self._process.poll() is None
-
-    @property
-    def has_succeeded(self) -> bool:
-        """Whether it has done what it was started for."""
-        return self._process is not None and self._process.poll() == 0
+        return self._process is not None and not self._process.is_over()
 
     def has_begun(self) -> bool:
         """Whether it has said, since this was asked last, that it does its work from now on."""
-        try:
-            return self._line is not None and bool(self._line.recv(1))
-        except OSError:  # it has not, or is gone
-            return False
+        return self._process is not None and self._process.has_begun()
 
-    def mind(self, run_dir: Path) -> None:
+    def mind(self) -> None:
         """Start it again if it has died, later each time it dies young."""
-        process = self._process
-        if process is None or process.poll() is None:
+        if self._process is None or not self._process.is_over():
             return
         lived = time.monotonic() - self._started_at
-        if self._deaths and lived < min(0.2 * 2**self._deaths, LONGEST_RESTART_PAUSE_SECONDS):
+        if self._deaths and lived < min(0.1 * 2**self._deaths, LONGEST_RESTART_PAUSE_SECONDS):
             return
         self._deaths = self._deaths + 1 if lived < LONGEST_RESTART_PAUSE_SECONDS else 0
-        log.error("a process of the service died and is started again", process=self.name, status=process.returncode)
+        log.error("a process of the service died and is started again", process=self.name, lived=round(lived, 1))
         self.start()
-        self.note(run_dir)
-
-    def note(self, run_dir: Path) -> None:
-        """Write down the process id, for operators and tests."""
-        if self._process:
-            draft = run_dir / f"{self.name}.pid.tmp"
-            draft.write_text(str(self._process.pid))
-            draft.replace(run_dir / f"{self.name}.pid")  # whoever reads it reads a number
 
     def forget(self, run_dir: Path) -> None:
-        """Take that note away: the process is gone, and so is its name."""
-        (run_dir / f"{self.name}.pid").unlink(missing_ok=True)
+        """Take the note of its id away: the process is gone, and so is its name."""
+        noted(run_dir, self.name).unlink(missing_ok=True)
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
         """Ask it to end; with FOLLOWED, at its leisure, since another does its work already or at once."""
-        if self._process and self._process.poll() is None:
-            with suppress(OSError):
-                self._process.send_signal(by)
+        if self._process is not None:
+            self._process.signal(by)
 
     def wait(self, seconds: float) -> None:
         """Wait until it has ended; end it the hard way after so many seconds, which loses nothing."""
-        if not self._process:
+        if self._process is None:
             return
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
+        if not self._process.wait(seconds):
             log.warning("a process did not stop in time and is killed", process=self.name)
-            self._process.kill()
-            self._process.wait()
+            self._process.signal(signal.SIGKILL)
+            self._process.wait(KILLED_SECONDS)
+        self._process.let_go()
 
 
 class Children:
@@ -210,10 +201,10 @@ class Children:
         self.consoles: list[Child] = []
         self.apart: list[Child] = []
 
-    def mind(self, run_dir: Path) -> None:
+    def mind(self) -> None:
         """Start again who has died."""
         for child in (*self.receivers, *self.loaders, *self.schedulers, *self.consoles):
-            child.mind(run_dir)
+            child.mind()
 
     def end(self) -> None:
         """Stop receivers and scheduler, then the loader, which empties the spools as far as the database lets it."""
@@ -229,6 +220,11 @@ class Children:
                 child.stop()
             for child in group:
                 child.wait(seconds)
+
+
+def noted(run_dir: Path, name: str) -> Path:
+    """Give the file that tells the id of a process, for operators and tests."""
+    return run_dir / f"{name}.pid"
 
 
 def environment(settings: Settings, url: str | None, run_dir: Path) -> dict[str, str]:

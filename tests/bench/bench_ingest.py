@@ -185,19 +185,19 @@ def _costs(book: figures.Book, kind: str, meter: figures.Meter, told: dict[str, 
     book.figure(f"CPU of ingest {kind}", cpu, "CPU-s per 10,000 events", aim="<= 5", met=cpu <= 5)
 
     def memory(sample: dict[str, Any]) -> int:
-        return int(sample["rss_mb"]["receive"] + sample["rss_mb"]["load"])
+        return int(sample["memory_mb"]["receive"] + sample["memory_mb"]["load"])
 
     peak = max(memory(each) for each in meter.samples)
     growth = memory(last) - memory(first)
     book.figure(
         f"receiver and loader, ingest {kind}",
         peak,
-        "MB resident",
+        "MB, of shared pages their part",
         aim="<= 300",
         met=peak <= 300,
         grown_mb=growth,
         events=told["events"],
-        by_process=last["rss_mb"],
+        by_process=last["memory_mb"],
     )
 
 

@@ -14,6 +14,8 @@ from typing import Any, Self
 
 import psutil
 
+from tests.support.server import role
+
 ROOT = Path(__file__).parents[2]
 LATEST = ROOT / "bench.jsonl"
 SAMPLE_SECONDS = 0.5
@@ -110,13 +112,6 @@ def postgres(data_dir: Path) -> list[psutil.Process]:
     return tree(int((data_dir / "postgres" / "data" / "postmaster.pid").read_text().splitlines()[0]))
 
 
-def role(process: psutil.Process) -> str:
-    """Name a process of the service by what it does."""
-    return next(
-        (word for word in process.cmdline() if word in {"_receive", "_load", "_schedule", "_console"}), "serve"
-    ).strip("_")
-
-
 @dataclass
 class Meter:
     """
@@ -160,7 +155,7 @@ class Meter:
             "seconds": round(self.seconds, 1),
             "cpu_s_per_10k_app": round(self.app_seconds * 1e4 / events, 2),
             "cpu_s_per_10k_postgres": round(self.postgres_seconds * 1e4 / events, 2),
-            "peak_rss_mb": max((sum(each["rss_mb"].values()) for each in self.samples), default=None),
+            "peak_memory_mb": max((sum(each["memory_mb"].values()) for each in self.samples), default=None),
             "cpu_share_of_others": round(self.others_share, 2),
         }
 
@@ -178,17 +173,19 @@ class Meter:
             found = self.probe() if self.probe else {}
             if at - looked_at >= SAMPLE_SECONDS:
                 looked_at = at
-                self.samples.append({"at": at, "rss_mb": self._memory(), **found})
+                self.samples.append({"at": at, "memory_mb": self._memory(), **found})
 
     def _memory(self) -> dict[str, int]:
-        found: dict[str, int] = {}
+        """Give megabytes by role; of what processes share, as copies of one do, each has its part."""
+        found: dict[str, float] = {}
         for process in self.app():
             try:
-                name = role(process)
-                found[name] = found.get(name, 0) + round(process.memory_info().rss / 1e6)
+                memory = process.memory_full_info()
             except psutil.Error:
                 continue
-        return found
+            name = role(process) or "serve"
+            found[name] = found.get(name, 0) + getattr(memory, "pss", memory.rss) / 1e6
+        return {name: round(size) for name, size in found.items()}
 
 
 def _short(value: float) -> float:

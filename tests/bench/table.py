@@ -25,7 +25,7 @@ ASIDE = {
     "per_second": "at {}/s",
     "median": "median {} s",
     "slowest": "slowest {} s",
-    "peak_rss_mb": "at most {} MB",
+    "peak_memory_mb": "at most {} MB",
     "grown_mb": "{} MB more at the end than after a tenth",
     "bytes_per_event": "{} bytes an event",
     "events": "{} events",

@@ -92,7 +92,7 @@ def bombs() -> dict[str, tuple[str, bytes]]:
 
 
 def test_twenty_bombs_at_once_are_refused_in_little_memory_beside_an_honest_sender(target: Target) -> None:
-    receiver = next(each for each in target.server.children() if "_receive" in each.cmdline())
+    receiver = target.server.receiver()
     made = bombs()
     chosen = [made[name] for name in (list(made) * AT_ONCE)[:AT_ONCE]]
     honest: list[float] = []

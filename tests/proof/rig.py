@@ -90,9 +90,9 @@ def resident_bytes(server: Server) -> int:
     """Give the resident memory of receivers and loader together; of those that are there."""
     total = 0
     with suppress(psutil.Error, AssertionError):
-        for child in server.children():
+        for child, role in server.working().items():
             with suppress(psutil.Error):
-                if {"_receive", "_load"} & set(child.cmdline()):
+                if role in {"receive", "load"}:
                     total += child.memory_info().rss
     return total
 

@@ -42,7 +42,7 @@ def sent(port: int, together: threading.Barrier) -> int:
 def test_many_large_bodies_are_refused_in_bounded_memory_beside_honest_ones(tmp_path: Path, database_url: str) -> None:
     with serving(tmp_path / "data", database_url) as server:
         project_id, key = warehouse.first_project(database_url)
-        receiver = next(each for each in server.children() if "_receive" in each.cmdline())
+        receiver = server.receiver()
         honest: list[float] = []
         honest_answers: Counter[int] = Counter()
         is_over = threading.Event()

@@ -12,7 +12,6 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.proof.lines import report
@@ -29,7 +28,6 @@ ROUND_SECONDS = 60
 DRAIN_SECONDS = 10
 AGAIN = "every process was started again"
 ON_TERMINAL = "import os, sys; os.open(sys.argv[1], os.O_RDWR); os.execvp(sys.argv[2], sys.argv[2:])"
-ROLES = {"_receive", "_load", "_schedule", "_console"}
 
 
 def said(server: Server, event: str) -> list[dict[str, Any]]:
@@ -40,8 +38,7 @@ def said(server: Server, event: str) -> list[dict[str, Any]]:
 
 def working(server: Server) -> dict[int, str]:
     """Give the processes of the service, each with what it does."""
-    found = {each.pid: set(each.cmdline()) & ROLES for each in psutil.Process(server.process.pid).children()}
-    return {pid: role for pid, roles in found.items() for role in roles}
+    return {each.pid: role for each, role in server.working().items()}
 
 
 def hang_up(server: Server) -> None:

@@ -37,7 +37,7 @@ def _many_files() -> None:
 
 
 def receiver(run: Run) -> psutil.Process:
-    return next(each for each in run.server.children() if "_receive" in each.cmdline())
+    return run.server.receiver()
 
 
 async def attacked(port: int, begin: bytes, more: bytes, connections: int) -> list[float]:

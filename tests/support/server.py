@@ -17,6 +17,7 @@ from tests.support.wait import until
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60
+ROLES = frozenset({"receive", "load", "schedule", "console"})
 STOP_SECONDS = 30
 
 
@@ -53,6 +54,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def role(process: psutil.Process) -> str:
+    """Name a process of a service by what it does, as the system shows it; "" for what is gone or none of them."""
+    try:
+        title = process.name()
+    except psutil.Error:
+        return ""
+    return title.removeprefix("err:").partition("-")[0] if title.startswith("err:") else ""
 
 
 class Server:
@@ -126,6 +136,15 @@ class Server:
         """Return its processes below the supervising one."""
         below: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
         return below
+
+    def working(self) -> dict[psutil.Process, str]:
+        """Return those of its processes that do its work, each with its role: receive, load, schedule or console."""
+        found = {each: role(each) for each in self.children()}
+        return {each: its for each, its in found.items() if its in ROLES}
+
+    def receiver(self) -> psutil.Process:
+        """Return a receiver of it."""
+        return next(each for each, its in self.working().items() if its == "receive")
 
     def stop(self, deadline_seconds: float = STOP_SECONDS) -> int:
         """Ask it to drain and stop, and return its exit code."""

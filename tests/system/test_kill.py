@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import warehouse
 from tests.support.crowd import Report, under_load
-from tests.support.server import Server, serving
+from tests.support.server import ROLES, Server, role, serving
 from tests.support.wait import until
 
 SEED = 20
@@ -72,7 +72,7 @@ def test_what_was_acknowledged_is_loaded_after_the_supervisor_was_killed(tmp_pat
         with sending(server, database_url, "supervisor") as report:
             until(lambda: len(report.acknowledged) > 600, BACK_SECONDS, "events are acknowledged")
             children = server.children()
-            assert len(children) == 4
+            assert {role(each) for each in children} == {*ROLES, "nursery"}
             server.process.kill()
             server.process.wait()
             _, left = psutil.wait_procs(children, BACK_SECONDS)
