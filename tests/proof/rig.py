@@ -33,7 +33,7 @@ LIVE_SECONDS = 5
 STOP_SECONDS = 60
 LOOK_SECONDS = 0.25
 MIB = 1024 * 1024
-LATE_PART = 0.5
+LATE_PART = 0.02
 """Of the answers, where PostgreSQL is away: nearly all would be late if they waited for it. A machine with nothing else
 to do has none."""
 
