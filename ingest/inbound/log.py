@@ -204,9 +204,10 @@ class InboundLog:
     def _forget(self) -> None:
         """Let no line, which tells the address of a sender, stay for more than twice AGED_SECONDS."""
         aged, older = self._clock() - AGED_SECONDS, self._folder / f"{self._receiver}{OLDER_FILE}"
-        with suppress(FileNotFoundError):
-            if older.stat().st_mtime < aged:
-                older.unlink()
+        for path in self._folder.glob(f"*{FILE}"):  # also of receivers that are not there any more
+            with suppress(FileNotFoundError):
+                if path != self._path and path.stat().st_mtime < aged:
+                    path.unlink()
         with suppress(FileNotFoundError, msgspec.MsgspecError), self._path.open("rb") as lines:
             if msgspec.json.decode(lines.readline(), type=Inbound).at_us < aged * 1e6:
                 self._path.replace(older)

@@ -169,13 +169,15 @@ def test_an_answer_waits_for_no_disk_and_pays_next_to_nothing(tmp_path: Path) ->
 def test_no_line_stays_for_more_than_thirty_days(tmp_path: Path) -> None:
     now = time.time()
     log = InboundLog(tmp_path, "0", lambda: now)
-    noted(log, 1)
-    log._write()
-    assert len(recent(tmp_path, ALL, 10).requests) == 1
-    for days in (14, 16):
+    gone = InboundLog(tmp_path, "1", lambda: now)  # of a receiver that is not there later on
+    for each in (log, gone):
+        noted(each, 1)
+        each._write()
+    assert len(recent(tmp_path, ALL, 10).requests) == 2
+    for days, left in ((14, 2), (16, 1)):
         now = time.time() + days * 86_400
         log._tell_hours()
-        assert len(recent(tmp_path, ALL, 10).requests) == 1
+        assert len(recent(tmp_path, ALL, 10).requests) == left
     assert (tmp_path / "deliveries" / "0.1.ndjson").exists()
     noted(log, 1)
     log._write()
