@@ -17,7 +17,8 @@ CURES: dict[str, str] = {
     Reason.UNSUPPORTED_ENCODING: "Send it as it is, or as gzip, deflate, br or zstd, one of them.",
     Reason.TOO_LARGE: "Send less, or raise ERRHOUSE_MAX_BODY_BYTES and the limit of the proxy.",
     Reason.TRUNCATED_BODY: "See that the connection is fast and whole, and raise the proxy's timeouts.",
-    Reason.BUSY: "Find who sends bodies of megabytes by `errhouse deliveries`, or lower ERRHOUSE_MAX_BODY_BYTES.",
+    Reason.BUSY: "Raise ERRHOUSE_WORKERS if processors are idle, and find who sends most, or bodies of megabytes, by "
+    "`errhouse deliveries`.",
     Reason.RATE_LIMITED: "Mend what fails in a loop, or sample in the SDK, or raise "
     "ERRHOUSE_PROJECT_MAX_REQUESTS_PER_SECOND.",
     Reason.SPOOL_FULL: "Make room on the disk, see that the loader runs, or raise ERRHOUSE_SPOOL_MAX_BYTES.",

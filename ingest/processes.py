@@ -29,8 +29,9 @@ def receive(settings: Settings, number: int, handle: int) -> None:
     from ingest.app import create_app  # noqa: PLC0415 - after the metrics folder is in the environment
     from ingest.console import behind_proxies  # noqa: PLC0415 - the same
     from ingest.followed import FollowedServer  # noqa: PLC0415 - only receivers need it
+    from ingest.overload import Overload  # noqa: PLC0415 - after the metrics folder is in the environment
     from ingest.tls import served  # noqa: PLC0415 - the same
-    from ingest.wire import limited  # noqa: PLC0415 - only receivers need it
+    from ingest.wire import Wire, limited  # noqa: PLC0415 - only receivers need it
 
     configure(settings.LOG_LEVEL, f"receive-{number}")
     stop_with_parent()
@@ -58,7 +59,14 @@ def receive(settings: Settings, number: int, handle: int) -> None:
 
     async def run() -> None:
         watching = asyncio.create_task(tls.watch()) if tls else None
+        loop, state = asyncio.get_running_loop(), server.server_state
+        overload = Overload(
+            listening, settings.WORKERS, app.receiver.inbound, lambda: Wire(config, state, server.lifespan.state, loop)
+        )
+        if tls is None:
+            overload.start()
         await server.serve(sockets=[listening])
+        overload.stop()
         if watching:
             watching.cancel()
 

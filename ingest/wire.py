@@ -30,6 +30,7 @@ class Wire(HttpToolsProtocol):
 
     most = MOST_CONNECTIONS
     is_leaving: ClassVar[bool] = False  # whether each answer of this process is the last one of its connection
+    taken: ClassVar[int] = 0  # connections, since somebody looked
     _waiting: ClassVar[dict["Wire", None]] = {}  # for a request, in the order in which they began to wait
 
     _timer: asyncio.TimerHandle | None = None  # of a head that is awaited
@@ -41,6 +42,7 @@ class Wire(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        Wire.taken += 1
         self._await_head()
         self._waiting[self] = None
         if len(self.connections) > self.most:

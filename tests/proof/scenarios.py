@@ -94,7 +94,6 @@ SCENARIOS = {
 """Ids with what is done and what must come of it."""
 
 ABSENT: dict[str, str] = {
-    "A-03": "Not written yet: today nothing is shed before a sender's own deadline but what a disk makes wait.",
     "C-07": "Not written yet; the outages of D-01 are shorter.",
     "E-14": "It is no test: `make fuzz` runs tests/fuzz/coverage.py for as long as is wanted.",
 }

@@ -1,0 +1,164 @@
+"""
+Answers 503 to connections that would wait too long to be taken: a late answer is none, and Sentry counts it against us.
+
+uvloop takes one connection in each turn of its event loop, so where more comes than can be done, what is under way goes
+on at full speed and the rest waits in the kernel. How long it waits is what is watched; those who would wait too long
+are answered in some microseconds, without the work of a request. Only plain HTTP: with TLS there is no answer before a
+handshake.
+"""
+
+import asyncio
+import socket
+import struct
+import sys
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+
+import structlog
+
+from ingest.answer import CORS, JSON, RETRY_AFTER, count, refusal
+from ingest.errors import Reason
+from ingest.inbound.log import InboundLog, Seen
+from ingest.routes import doorway
+from ingest.wire import Wire
+
+BEAT_SECONDS = 0.05
+LONG_SECONDS = 0.25  # from which a wait is too long
+SHORT_SECONDS = 0.1  # of a wait that is left to the others
+LASTING_SECONDS = 0.2  # for which it must be too long
+MEMORY_SECONDS = 0.3  # over which the pace is taken
+LEAST_PACE = 20.0  # connections a second
+CLOSE_SECONDS = 1.0  # after which a refused connection is closed; closed at once, its answer could be lost
+MOST_REFUSED = 500  # that are open; of more, the oldest are closed before
+TOLD_SECONDS = 10.0  # between two lines in the log
+HEAD_BYTES = 1024  # in which the path stands
+TAKEN_BYTES = 256 * 1024
+_WAITING_AT = 24  # of tcp_info: of a listening socket, how many connections wait to be taken
+
+_BUSY = refusal(503, Reason.BUSY, "more comes than can be answered in time; send it again later", [RETRY_AFTER])
+_HEADERS = [*CORS, *_BUSY.headers, JSON, (b"connection", b"close"), (b"content-length", b"%d" % len(_BUSY.body))]
+_LINES = [b"HTTP/1.1 503 Service Unavailable", *(b"%s: %s" % header for header in _HEADERS)]
+ANSWER = b"\r\n".join(_LINES) + b"\r\n\r\n" + _BUSY.body
+
+log = structlog.get_logger()
+
+
+class Pace:
+    """How fast connections are taken, and how many of those that wait would wait too long."""
+
+    def __init__(self) -> None:
+        self._pace = 0.0
+        self._long_since: float | None = None
+
+    def excess(self, at: float, seconds: float, taken: int, waiting: int) -> int:
+        """
+        Say how many to refuse.
+
+        Takes: `taken`, by all processes that share the queue, in the `seconds` until `at`; `waiting` now.
+        """
+        now = taken / seconds
+        self._pace += (now - self._pace) * min(1.0, seconds / MEMORY_SECONDS)
+        pace = max(now, self._pace, LEAST_PACE)
+        if waiting <= LONG_SECONDS * pace:
+            self._long_since = None
+        elif self._long_since is None:
+            self._long_since = at + seconds - BEAT_SECONDS  # a pause has made work, and gets as long for it as it took
+        elif at - self._long_since >= LASTING_SECONDS:
+            return waiting - int(SHORT_SECONDS * pace)
+        return 0
+
+
+class Overload:
+    """Watches the queue of one listening socket, which `processes` share, until the socket is closed."""
+
+    def __init__(
+        self, listening: socket.socket, processes: int, inbound: InboundLog, make: Callable[[], asyncio.Protocol]
+    ) -> None:
+        listening.setblocking(False)
+        self._listening = listening
+        self._processes = processes
+        self._inbound = inbound
+        self._make = make
+        self._pace = Pace()
+        self._refused: deque[tuple[float, socket.socket]] = deque()
+        self._opening: set[asyncio.Task[object]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._at = monotonic()
+        self._told_at = self._at - TOLD_SECONDS
+
+    def start(self) -> None:
+        """Begin to watch, in the running event loop; where it is Linux, which alone tells how many wait."""
+        if sys.platform == "linux":
+            self._timer = asyncio.get_running_loop().call_later(BEAT_SECONDS, self._look)
+
+    def stop(self) -> None:
+        """Watch no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._close(monotonic())
+
+    def _look(self) -> None:
+        at = monotonic()
+        taken, Wire.taken = Wire.taken, 0
+        self._close(at - CLOSE_SECONDS)
+        try:
+            told = self._listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 2 * _WAITING_AT)
+        except OSError:
+            return  # it is closed: this process takes no more
+        if Wire.is_leaving:
+            return
+        (waiting,) = struct.unpack_from("I", told, _WAITING_AT)
+        excess = self._pace.excess(at, at - self._at, taken * self._processes, waiting)
+        if excess and at - self._told_at >= TOLD_SECONDS:
+            self._told_at = at
+            log.warning("more comes than can be answered in time; some of it is refused")
+        for _ in range(excess):
+            if not self._take():
+                break
+        self._at = at
+        self.start()
+
+    def _close(self, until: float) -> None:
+        while self._refused and (self._refused[0][0] <= until or len(self._refused) > MOST_REFUSED):
+            self._refused.popleft()[1].close()
+
+    def _take(self) -> bool:
+        """Take one that waits and refuse it, unless it is none for a door; False when none waits."""
+        try:
+            connection, address = self._listening.accept()
+        except OSError:
+            return False
+        connection.setblocking(False)
+        try:
+            head = connection.recv(HEAD_BYTES, socket.MSG_PEEK)
+        except OSError:
+            head = b""
+        method, _, rest = head.partition(b" ")
+        path = rest.partition(b" ")[0].partition(b"?")[0].decode("latin-1")
+        found = doorway(path) if method == b"POST" else None
+        if found is None:
+            self._hand_on(connection)
+            return True
+        try:
+            connection.recv(TAKEN_BYTES)
+            connection.send(ANSWER)
+            connection.shutdown(socket.SHUT_WR)
+        except OSError:
+            connection.close()
+            return True
+        self._refused.append((monotonic(), connection))
+        count(found.door, _BUSY, 0.0)
+        self._inbound.answered(found.door, "POST", path, {}, address[0], _BUSY.status, _BUSY.reason, 0.0, Seen())
+        return True
+
+    def _hand_on(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        opening = loop.create_task(loop.connect_accepted_socket(self._make, connection))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opened)
+
+    def _opened(self, opening: asyncio.Task[object]) -> None:
+        self._opening.discard(opening)
+        if not opening.cancelled():
+            opening.exception()  # one that is gone by now concerns nobody
