@@ -94,7 +94,6 @@ SCENARIOS = {
 """Ids with what is done and what must come of it."""
 
 ABSENT: dict[str, str] = {
-    "C-07": "Not written yet; the outages of D-01 are shorter.",
     "E-14": "It is no test: `make fuzz` runs tests/fuzz/coverage.py for as long as is wanted.",
 }
 """Ids that no test holds, with the reason."""
