@@ -24,8 +24,8 @@ from ingest.routes import doorway
 from ingest.wire import Wire
 
 BEAT_SECONDS = 0.05
-LONG_SECONDS = 0.25  # from which a wait is too long
-SHORT_SECONDS = 0.1  # of a wait that is left to the others
+LONG_SECONDS = 0.5  # from which a wait is too long: webhooks, which come once only, are given up after 1 s
+SHORT_SECONDS = 0.3  # of a wait that is left to the others
 LASTING_SECONDS = 0.2  # for which it must be too long
 MEMORY_SECONDS = 0.3  # over which the pace is taken
 LEAST_PACE = 20.0  # connections a second
