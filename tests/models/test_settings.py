@@ -56,6 +56,8 @@ BAD = [
     ("LOAD_MAX_WAIT_SECONDS", "nan"),
     ("READY_MAX_LAG_SECONDS", "0"),
     ("ACK_DEADLINE_SECONDS", "0"),
+    ("PROJECT_MAX_REQUESTS_PER_SECOND", "-1"),
+    ("PROJECT_MAX_REQUESTS_PER_SECOND", "nan"),
     ("LOG_LEVEL", "loud"),
 ]
 
