@@ -41,6 +41,7 @@ NUMBER = struct.Struct("=i")
 BORN_SECONDS = 30.0
 GONE_SECONDS = 5.0
 LOOK_SECONDS = 0.02
+TITLE = "err:"  # with which the names begin under which the system shows these processes
 TITLE_CHARS = 15  # the kernel keeps no more
 
 log = structlog.get_logger()
@@ -246,7 +247,7 @@ def _live(asked: dict[str, Any], line: int, handles: set[int]) -> None:
 def _titled(name: str) -> None:
     """Have the system show a name for this process; where it cannot, nothing is missed."""
     with suppress(OSError):
-        Path("/proc/self/comm").write_text(f"err:{name}"[:TITLE_CHARS])
+        Path("/proc/self/comm").write_text(f"{TITLE}{name}"[:TITLE_CHARS])
 
 
 def _is_hung_up(line: socket.socket) -> bool:

@@ -6,10 +6,10 @@ from pathlib import Path
 from ingest.doctor.asking import ask
 from ingest.doctor.finding import Context, Finding, Skip, ok, wrong
 from ingest.health import LOADER_DEAD_SECONDS, loader_state
+from ingest.nursery import TITLE
 from ingest.samples import own_url
 from models.schedule_state import schedule_state
 
-OURS = b"ingest.cli"
 SERVE = "Start `errhouse serve`"
 CONTINUE = "Let it go on with `kill -CONT`, or end it: `errhouse serve` starts another."
 STOPPED, GONE, ALIVE = "stopped", "gone", "alive"
@@ -107,7 +107,7 @@ def _state(path: Path) -> str:
         return GONE
     try:
         about = Path(f"/proc/{pid}")
-        if OURS not in (about / "cmdline").read_bytes():
+        if not (about / "comm").read_text().startswith(TITLE):
             return GONE
         letter = (about / "stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
