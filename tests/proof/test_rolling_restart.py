@@ -7,6 +7,7 @@ import pty
 import signal
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -28,6 +29,14 @@ ROUND_SECONDS = 60
 DRAIN_SECONDS = 10
 AGAIN = "every process was started again"
 ON_TERMINAL = "import os, sys; os.open(sys.argv[1], os.O_RDWR); os.execvp(sys.argv[2], sys.argv[2:])"
+
+
+@pytest.fixture(autouse=True)
+def _heard() -> Iterator[None]:
+    """Let services hear of SIGHUP; whoever runs the tests by nohup ignores it, and so would all they start."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def said(server: Server, event: str) -> list[dict[str, Any]]:
