@@ -219,7 +219,7 @@ def half_load(book: figures.Book, service: Service, size: int, rate: float, seco
         aim="<= 15",
         met=p99 <= 15,
         yardstick=(name, yardstick.percentile(0.99)),
-        median=outcome.percentile(0.5),
+        median_ms=outcome.percentile(0.5),
         **common,
     )
     book.figure(

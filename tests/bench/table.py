@@ -24,6 +24,7 @@ ASIDE = {
     "ack_slowest_ms": "slowest {} ms",
     "per_second": "at {}/s",
     "median": "median {} s",
+    "median_ms": "median {} ms",
     "slowest": "slowest {} s",
     "peak_memory_mb": "at most {} MB",
     "grown_mb": "{} MB more at the end than after a tenth",
