@@ -31,6 +31,7 @@ IMPORTED = (
     "ingest.app",
     "ingest.console",
     "ingest.followed",
+    "ingest.overload",
     "ingest.tls",
     "ingest.wire",
     "uvicorn.lifespan.on",
@@ -231,8 +232,8 @@ def _live(asked: dict[str, Any], line: int, handles: set[int]) -> None:
     os.close(line)
     for handle in handles - set(asked["keep"]):
         os.close(handle)
-    for each in (signal.SIGCHLD, signal.SIGINT):
-        signal.signal(each, signal.SIG_DFL if each is signal.SIGCHLD else signal.default_int_handler)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(asked["environment"])
     _titled(asked["name"])
