@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,13 +23,6 @@ FLAP_SECONDS = 2
 ATTEMPTS_PER_SECOND = 2.0
 """So often a process may try to connect while there is nothing to connect to; each job of the scheduler has its own
 patience, so that the mean is about one."""
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    made = Cluster(tmp_path / "postgres")
-    yield made
-    made.stop(IMMEDIATE)
 
 
 def held(run: Run) -> None:

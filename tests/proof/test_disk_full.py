@@ -26,13 +26,6 @@ BLOCK = 1 << 20
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    made = Cluster(tmp_path / "postgres")
-    yield made
-    made.stop(IMMEDIATE)
-
-
-@pytest.fixture
 def small_disk(cluster: Cluster) -> Iterator[Path]:
     """A disk for a tablespace; in PostgreSQL's own folder, since it cannot enter those of tests."""
     folder = cluster.data / "small"

@@ -10,7 +10,7 @@ import pytest
 
 from tests.proof.rig import proving
 from tests.proof.verdict import Answer
-from tests.support.cluster import IMMEDIATE, Cluster
+from tests.support.cluster import Cluster
 from tests.support.wait import until
 
 pytestmark = [
@@ -21,13 +21,6 @@ pytestmark = [
 RATE = 200
 DISK_MB = 16
 REFUSED = 500
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    made = Cluster(tmp_path / "postgres")
-    yield made
-    made.stop(IMMEDIATE)
 
 
 @pytest.fixture
