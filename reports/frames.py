@@ -26,7 +26,6 @@ from reports.reading import Reader, reading
 __all__ = [
     "WANTED",
     "compared",
-    "compared_twice",
     "culprit_days",
     "frequency",
     "history",
@@ -79,31 +78,7 @@ def compared(
         with _reader(reader) as opened:
             now_, then = (frequency(each, by, filters, opened, counts_users=False) for each in (period, before))
         return now_, then
-    both = _answer(question, reader)
-    is_now = both.pop("is_now").to_numpy(dtype=bool)
-    return both[is_now].reset_index(drop=True), both[~is_now].reset_index(drop=True)
-
-
-def compared_twice(
-    period: Period,
-    before: Period,
-    by: tuple[str, ...],
-    other: tuple[str, ...],
-    filters: Filters = ALL,
-    reader: Reader | None = None,
-) -> tuple[Compared, Compared]:
-    """
-    How often in a period, and in one before it, by two groupings; of them `other` alone has releases.
-
-    Gives: what `compared` gives of each grouping.
-    """
-    question = questions_counted.compared_twice(period, before, by, other, filters)
-    if question is None:
-        with _reader(reader) as opened:
-            return compared(period, before, by, filters, opened), compared(period, before, other, filters, opened)
-    met = _answer(question, reader).assign(users=0)
-    is_other = met.pop("is_other").to_numpy(dtype=bool)
-    return _summed(met[~is_other], by), _summed(met[is_other], other)
+    return _summed(_answer(question, reader).assign(users=0), by)
 
 
 def hours(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
@@ -136,15 +111,26 @@ def culprit_days(period: Period, filters: Filters = ALL, reader: Reader | None =
     return _answer(questions_counted.days(period, ("project", "culprit"), filters), reader)
 
 
-def users(period: Period | str = "7d", filters: Filters = ALL, reader: Reader | None = None) -> pd.DataFrame:
+def users(
+    period: Period | str = "7d",
+    filters: Filters = ALL,
+    reader: Reader | None = None,
+    *,
+    by: str | tuple[str, ...] = "project",
+) -> pd.DataFrame:
     """
-    Count distinct users by project; a person in two projects is one in each, and cannot be told.
+    Count distinct users, by name; a person in two projects is one in each, and cannot be told.
 
-    Gives: project (str), users (int64, within 3 % beyond a thousand).
+    Takes: `by`, words of reports.filters.GROUPINGS.
+    Gives: those columns, as `frequency` does, and users (int64, within 3 % beyond a thousand).
     """
-    if any(filters._replace(project=())):
-        return frequency(period, ("project",), filters, reader)[["project", "users"]]
-    return _answer(questions.users(_period(period), filters), reader)
+    names = groupings(by) if isinstance(by, str) else by
+    if names == ("project",) and not any(filters._replace(project=())):
+        question = questions.users(_period(period), filters)
+    else:
+        question = questions_counted.users(_period(period), names, filters)
+    found = _answer(question, reader)
+    return found.sort_values(list(names), ignore_index=True)[[*names, "users"]]
 
 
 def issues(

@@ -84,18 +84,15 @@ HISTORY_FINE = """
 """
 # Users of whole days from the rollup that counts nothing else, of the rest from the events.
 USERS = """
-    select coalesce(p.name, '') as project, users
+    select met.project_id, coalesce(p.name, '') as project, user_sketch
     from (
-        select project_id, analytics.users(user_sketch) as users from (
-            select project_id, user_sketch from analytics.users_affected_daily_parts
-            where day >= :first_day and day < :end_day {wanted} {rest}
-        ) met group by project_id
-    ) counted
-    left join analytics.names p on p.kind = 'project' and p.project_id = counted.project_id and p.id = p.project_id
-    order by 1
+        select project_id, user_sketch from analytics.users_affected_daily_parts
+        where day >= :first_day and day < :end_day {wanted} {rest}
+    ) met
+    left join analytics.names p on p.kind = 'project' and p.project_id = met.project_id and p.id = p.project_id
 """
 USERS_REST = """
-    union all
+    union
     select project_id, user_sketch from analytics.events
     where ((occurred_at >= :head_from and occurred_at < :head_to)
         or (occurred_at >= :tail_from and occurred_at < :tail_to)) {wanted}
@@ -185,7 +182,7 @@ def history(period: Period, since: datetime, filters: Filters) -> Question:
 
 
 def users(period: Period, filters: Filters) -> Question:
-    """Ask for the distinct users of each project; of filters only the projects count."""
+    """Ask for the sketches of users of each project; of filters only the projects count."""
     days = cut(period)
     chosen = wanted(filters, "project", by_id=True)
     rest = USERS_REST.format(wanted=chosen) if days.has_rest else ""

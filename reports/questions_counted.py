@@ -75,44 +75,38 @@ def frequency(period: Period, by: tuple[str, ...], filters: Filters, *, counts_u
     return Question(sql, told)
 
 
-def compared(period: Period, before: Period, by: tuple[str, ...], filters: Filters) -> Question | None:
-    """Ask how often in a period and in one before it, in one reading; None when either has more than whole days."""
-    spanned = _spanned(period, before, filters)
-    if spanned is None:
-        return None
-    counted = _counted(by, WIDE, spanned.sql, is_now="day >= :first_day")
-    sql = f"select *, 0::bigint as users from ({counted}) named order by events desc, {', '.join(by)}"  # noqa: S608
-    return Question(sql, spanned.told)
-
-
-def compared_twice(
-    period: Period, before: Period, by: tuple[str, ...], other: tuple[str, ...], filters: Filters
-) -> Question | None:
-    """
-    Ask the same by two groupings, of which `other` alone has releases, in one reading.
-
-    Rows of a grouping, told by `is_other`, are in no order, and several may have the same names: to add them up and to
-    sort them where they are read takes a third of the time. Names of the other grouping are "", numbers 0.
-    """
-    spanned = _spanned(period, before, filters)
-    if spanned is None:
-        return None
-    names = tuple(dict.fromkeys((*by, *other)))
-    named = ", ".join(f"coalesce({BY_ID[name]}, {'0' if name == 'issue' else chr(39) * 2}) as {name}" for name in names)
-    ids = _ids(names)
-    parts = " union all ".join(
-        f"select {', '.join(name if name in _ids(each) else 'null' for name in ids)}, is_now, {is_other}, {SUMS} "  # noqa: S608 - the same
-        f"from met group by {', '.join(_ids(each))}, is_now"
-        for each, is_other in ((by, "false"), (other, "true"))
-    )
+def users(period: Period, by: tuple[str, ...], filters: Filters) -> Question:
+    """Ask for the sketches of users by anything; of what no rollup tells, for the users, counted by the database."""
+    days = cut(period)
+    if days.has_rest:
+        return frequency(period, by, filters, counts_users=True)
+    spanned = f"day >= :first_day and day < :end_day {wanted(filters, by_id=True)}"
+    names = ", ".join(f"{BY_ID[name]} as {name}" for name in by)
     sql = f"""
-        with met as materialized (
-            select {", ".join(ids)}, day >= :first_day as is_now, {SUMS} from {WIDE} where {spanned.sql}
-            group by {_positions(len(ids) + 1)}
-        ), counted ({", ".join(ids)}, is_now, is_other, events, weighted_events, unhandled_events, first_seen_at,
-            last_seen_at) as ({parts})
-        select is_other, is_now, {named}, events, weighted_events, unhandled_events, first_seen_at, last_seen_at
-        from counted {_names(names, "counted")}
+        select {names}, user_sketch from (
+            select {", ".join(_ids(by))}, user_sketch from {_source(by, filters)} where {spanned}
+        ) met {_names(by, "met")}
+    """  # noqa: S608 - words of a fixed list
+    return Question(sql, {**days._asdict(), **filters.told()})
+
+
+def compared(period: Period, before: Period, by: tuple[str, ...], filters: Filters) -> Question | None:
+    """
+    Ask how often in a period and in one before it, in one reading; None when either has more than whole days.
+
+    Rows are in no order, and several may have the same names: to add them up and to sort them where they are read takes
+    a third of the time.
+    """
+    spanned = _spanned(period, before, filters)
+    if spanned is None:
+        return None
+    ids = ", ".join(_ids(by))
+    names = ", ".join(f"{BY_ID[name]} as {name}" for name in by)
+    sql = f"""
+        select {names}, is_now, events, weighted_events, unhandled_events, first_seen_at, last_seen_at from (
+            select {ids}, day >= :first_day as is_now, {SUMS} from {WIDE} where {spanned.sql}
+            group by {_positions(len(_ids(by)) + 1)}
+        ) counted {_names(by, "counted")}
     """  # noqa: S608 - words of a fixed list
     return Question(sql, spanned.told)
 
@@ -140,16 +134,13 @@ def days(period: Period, by: tuple[str, ...], filters: Filters) -> Question:
     return Question(counted, {**touched(period), **filters.told()})
 
 
-def _counted(by: tuple[str, ...], source: str, spanned: str, *, sums: str = SUMS, is_now: str = "") -> str:
+def _counted(by: tuple[str, ...], source: str, spanned: str, *, sums: str = SUMS) -> str:
     """Sum by ids, then by the names of what that gave."""
-    more = ", ".join(f"{is_now} as is_now" for _ in is_now[:1])
-    inner = ", ".join(filter(None, [*_ids(by), more]))
-    outer = ", ".join(filter(None, [*(f"{BY_ID[name]} as {name}" for name in by), "is_now" if is_now else ""]))
-    count = len(by) + bool(is_now)
+    names = ", ".join(f"{BY_ID[name]} as {name}" for name in by)
     return f"""
-        select {outer}, {sums} from (
-            select {inner}, {sums} from {source} where {spanned} group by {_positions(len(_ids(by)) + bool(is_now))}
-        ) counted {_names(by, "counted")} group by {_positions(count)}
+        select {names}, {sums} from (
+            select {", ".join(_ids(by))}, {sums} from {source} where {spanned} group by {_positions(len(_ids(by)))}
+        ) counted {_names(by, "counted")} group by {_positions(len(by))}
     """  # noqa: S608 - words of a fixed list
 
 

@@ -17,6 +17,8 @@ import adbc_driver_manager as adbc
 import adbc_driver_postgresql
 import pyarrow as pa
 
+from reports.sketches import SKETCH, counted
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 AT_ONCE = 2  # questions; more than one, since a question waits for the disk and for one of PostgreSQL's processes
 
@@ -47,7 +49,7 @@ class Session:
             made.execute_update()
 
     def ask(self, statement: str, values: list[Any]) -> pa.Table:
-        """Ask a question with values for $1, $2, …; give the whole answer."""
+        """Ask a question with values for $1, $2, …; give the whole answer, in which sketches are counted as users."""
         with adbc.AdbcStatement(self._connection) as made:
             made.set_sql_query(statement)
             if values:
@@ -55,7 +57,8 @@ class Session:
                 names = [str(at) for at in range(len(values))]
                 made.bind(pa.RecordBatch.from_arrays([_array(value) for value in values], names=names))
             stream, _ = made.execute_query()
-            return pa.RecordBatchReader._import_from_c(stream.address).read_all()  # noqa: SLF001 - as ADBC does
+            answer = pa.RecordBatchReader._import_from_c(stream.address)  # noqa: SLF001 - as ADBC does
+            return counted(answer) if SKETCH in answer.schema.names else answer.read_all()
 
     def cancel(self) -> None:
         """End what is asked in another thread, if anything is."""

@@ -51,15 +51,14 @@ def baseline(period: Period) -> Period:
 def _compared(period: Period, before: Period, asked: Asked, *, counts_before: bool) -> list[Question]:
     chosen = asked.filters
     by_project = not any(chosen._replace(project=()))
-    twice = questions_counted.compared_twice(period, before, FINE, BY_RELEASE, chosen)
     return [
-        *([twice] if twice is not None else _both(period, before, FINE, asked)),
+        *_both(period, before, FINE, asked),
         questions.history(period, period.start - HISTORY, chosen),
+        *_both(period, before, BY_RELEASE, asked),
         questions.issues(before.start, chosen, counts_users=False),
         *([questions.users(period, chosen)] if by_project else []),
         *([questions.users(before, chosen)] if by_project and counts_before else []),
         questions.quality(period, chosen),
-        *([] if twice is not None else _both(period, before, BY_RELEASE, asked)),
     ]
 
 

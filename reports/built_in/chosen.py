@@ -48,14 +48,12 @@ class Chosen(NamedTuple):
         if self.late:
             made.append(questions.issue_hours(lately(period), filters._replace(issue=()), self.late))
         if self.culprits.culprit:
-            made.append(questions_counted.frequency(period, BY_CULPRIT, self.culprits, counts_users=True))
+            made.append(questions_counted.users(period, BY_CULPRIT, self.culprits))
             made.append(questions_counted.days(sparks(period), BY_CULPRIT, self.culprits))
         if self.frequent:
             made.append(questions.issue_days(whole(period, before), self.frequent, filters))
         if self.quiet:
-            made.append(
-                questions_counted.frequency(period, BY_QUIET, of_issues(filters, self.quiet), counts_users=True)
-            )
+            made.append(questions_counted.users(period, BY_QUIET, of_issues(filters, self.quiet)))
         return made
 
 

@@ -58,7 +58,7 @@ class Gathered(NamedTuple):
 def gathered(reader: Reader, period: Period, before: Period, asked: Asked, times: int = 1) -> Gathered:
     """Ask what a report that compares two periods is made of."""
     filters = asked.filters
-    (now, then), of_releases = frames.compared_twice(period, before, FINE, BY_RELEASE, filters, reader)
+    now, then = frames.compared(period, before, FINE, filters, reader)
     closer = chosen(now, then, period, asked)
     reader.ask(closer.questions(period, before, asked))
     history = frames.history(period, period.start - HISTORY, filters, reader)
@@ -77,7 +77,7 @@ def gathered(reader: Reader, period: Period, before: Period, asked: Asked, times
         frames.users(before, filters, reader) if times == 1 else empty(counts("project"))[["project", "users"]],
         frames.quality(period, filters, reader),
         closer,
-        of_releases,
+        frames.compared(period, before, BY_RELEASE, filters, reader),
     )
 
 
@@ -115,9 +115,9 @@ def quiet_users(found: Gathered) -> pd.DataFrame:
     if not found.chosen.quiet:
         return made
     filters = of_issues(found.asked.filters, found.chosen.quiet)
-    users = frames.frequency(found.period, BY_QUIET, filters, found.reader)
+    users = frames.users(found.period, filters, found.reader, by=BY_QUIET)
     keys = list(BY_QUIET)
-    told = made[keys].merge(users[[*keys, "users"]], on=keys, how="left", sort=False)["users"]
+    told = made[keys].merge(users, on=keys, how="left", sort=False)["users"]
     return made.assign(users=told.fillna(UNKNOWN_USERS).astype("int64").to_numpy())
 
 

@@ -176,7 +176,7 @@ def total(frame: pd.DataFrame, before: pd.DataFrame) -> tuple[int, int]:
 def _users(made: pd.DataFrame, period: Period, filters: Filters, reader: Reader) -> pd.Series:
     if not filters.culprit:
         return made["users"]
-    told = frames.frequency(period, BY_CULPRIT, filters, reader)[[*BY_CULPRIT, "users"]]
+    told = frames.users(period, filters, reader, by=BY_CULPRIT)
     found = made[[*BY_CULPRIT]].merge(told, on=list(BY_CULPRIT), how="left", sort=False)["users"].astype("Int64")
     return found.mask(made["is_other"].to_numpy())
 
