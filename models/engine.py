@@ -30,11 +30,17 @@ class DatabaseError(ModelsError):
 
 
 def engine_for(
-    url: str, *, application: str = "errhouse", pool_size: int = 2, connect_seconds: int = CONNECT_SECONDS
+    url: str,
+    *,
+    application: str = "errhouse",
+    pool_size: int = 2,
+    overflow: int = 2,
+    connect_seconds: int = CONNECT_SECONDS,
 ) -> Engine:
     """
     Make the engine for a `postgresql://` URL; connects on first use.
 
+    Takes: `pool_size`, how many connections are kept at most, and `overflow`, how many more there may be for a while.
     Dead peers are noticed within some ten seconds; a statement never waits for ever.
     """
     try:
@@ -42,7 +48,7 @@ def engine_for(
         engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
-            max_overflow=2,
+            max_overflow=overflow,
             pool_pre_ping=True,
             connect_args={
                 "application_name": application,

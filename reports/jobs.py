@@ -73,9 +73,9 @@ class Scheduler:
         self._trouble: dict[str, str] = {}
 
     def step(self) -> None:
-        """Begin what is due."""
+        """Begin the job that is longest overdue: one at a time, so that short ones share a connection."""
         self._threads = [thread for thread in self._threads if thread.is_alive()]
-        for turn in due(monotonic(), self._turns):
+        for turn in due(monotonic(), self._turns)[:1]:
             turn.is_running = True
             # within our context, in which every line of the log is told its role
             thread = Thread(target=copy_context().run, args=(self._do, turn), name=turn.job.name, daemon=True)

@@ -22,7 +22,7 @@ from models.schedule_state import ScheduleState, schedule_state
 from models.settings import Settings
 from reports import runs, worker
 from reports.alerts.alerting import Alerting
-from reports.delivery import outbox, sending
+from reports.delivery import outbox
 from reports.delivery.doors import doors
 from reports.delivery.sending import Sender
 from reports.delivery.targets_kept import Targets
@@ -43,7 +43,8 @@ MOST_OF_FOLDING = 5.0  # a fold takes a fifth of the time between two at most, w
 FOLD_FOR_RULES_SECONDS = 1.0  # alert rules are evaluated on what is folded, so that is most of an alert's delay
 MESSAGES_SECONDS = 0.5
 MESSAGES_STOP_SECONDS = 2.0
-CONNECTIONS = 10  # a fold, the urgent, the maintenance with its claim, a report, alerts, rules by the clock with query
+CONNECTIONS = 2  # that are kept: one for short jobs, which do not meet, and one for a job that takes longer
+MORE_CONNECTIONS = 10  # for when many take longer: the maintenance has a claim beside, rules by the clock a query
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = structlog.get_logger()
@@ -205,11 +206,13 @@ class Work:
 
 def run(settings: Settings, should_stop: Callable[[], bool], waiting: Waiting = nothing_waits) -> None:
     """Run the scheduler in this process until told to stop."""
-    engine = engine_for(settings.DATABASE_URL or "", application="errhouse schedule", pool_size=CONNECTIONS)
+    url = settings.DATABASE_URL or ""
+    engine = engine_for(url, application="errhouse schedule", pool_size=CONNECTIONS, overflow=MORE_CONNECTIONS)
     halt = Halt(engine)
     # what is being sent is written down when the other jobs are ended: it has connections of its own
-    own = engine_for(settings.DATABASE_URL or "", application="errhouse send", pool_size=sending.CONNECTIONS)
-    work = Work(engine, settings, now, halt, waiting, Sender(own, Targets(settings), doors(own, settings)))
+    own = engine_for(url, application="errhouse send", overflow=1)
+    sender = Sender(engine, Targets(settings), doors(own, settings), own=own)
+    work = Work(engine, settings, now, halt, waiting, sender)
     Scheduler(work.jobs(), halt, work.tell).run(should_stop)
     work.sender.stop(MESSAGES_STOP_SECONDS)
     own.dispose()

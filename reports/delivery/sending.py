@@ -33,13 +33,16 @@ COUNT_SECONDS = 5.0
 RENEW_SECONDS = 15.0
 LONGEST_SECONDS = 360.0  # more than any channel takes, scripts included; nobody waits for who takes longer
 AGAIN_SECONDS = 1.0  # between attempts to write down how it went
-CONNECTIONS = 3
 
 log = structlog.get_logger()
 
 
 class Sender:
-    """Sends what is due, whenever it is asked to. Takes `clock` in place of the database's, for tests."""
+    """
+    Sends what is due, whenever it is asked to.
+
+    Takes: `clock` in place of the database's, for tests; `own`, for what goes on while `engine` is halted.
+    """
 
     def __init__(
         self,
@@ -48,8 +51,10 @@ class Sender:
         out: Outgoing,
         channels: Sequence[Channel] = CHANNELS,
         clock: Callable[[Connection], datetime] = database_time,
+        own: Engine | None = None,
     ) -> None:
         self._engine = engine
+        self._own = own or engine
         self._targets = targets
         self._out = out
         self._channels = channels
@@ -70,7 +75,7 @@ class Sender:
             self._busy = {token: one for token, one in self._busy.items() if one[1] > late}
             room = 0 if self._is_stopping else MOST_AT_ONCE - len(self._busy)
         self._renew()
-        for claimed in self._claim(room):
+        for claimed in self._claim(self._engine, room):
             token = object()
             with self._changed:
                 self._busy[token] = claimed, time.monotonic()
@@ -91,7 +96,7 @@ class Sender:
         """Send a message that was claimed, and write nothing down."""
         target: Target | None = None
         try:
-            with self._engine.connect() as connection:
+            with self._own.connect() as connection:
                 message = letters.whole(connection, claimed)
                 target = self._targets.find(connection, claimed.target)
             sent = check(target, self._channels).send(target, message, self._out)
@@ -123,10 +128,10 @@ class Sender:
                 outbox.renew(connection, wanted, self._clock(connection))
             self._renewed_at = time.monotonic()
 
-    def _claim(self, room: int, target: str | None = None) -> list[outbox.Claimed]:
+    def _claim(self, engine: Engine, room: int, target: str | None = None) -> list[outbox.Claimed]:
         if room <= 0:
             return []
-        with self._engine.begin() as connection:
+        with engine.begin() as connection:
             moment = self._clock(connection)
             if time.monotonic() - self._counted_at > COUNT_SECONDS:
                 self.waiting, self.oldest_at = outbox.waiting(connection, moment)
@@ -151,7 +156,7 @@ class Sender:
                 with self._changed:
                     if token not in self._busy or self._is_stopping:
                         return
-                following = self._claim(1, one.target)
+                following = self._claim(self._own, 1, one.target)
                 with self._changed:
                     for each in following:
                         self._busy[token] = each, time.monotonic()
@@ -168,7 +173,7 @@ class Sender:
         chance = SystemRandom().random()
         while True:
             try:
-                with self._engine.begin() as connection:
+                with self._own.begin() as connection:
                     outcome = outbox.finish(connection, claimed, how, self._clock(connection), chance)
                 break
             except SQLAlchemyError:

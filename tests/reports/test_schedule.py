@@ -77,6 +77,15 @@ def test_a_job_that_failed_is_tried_again_soon_then_later_and_never_later_than_i
     assert often.due_at == pytest.approx(100.2)
 
 
+def test_of_jobs_that_are_due_at_once_one_begins_at_a_time(house: Past) -> None:
+    begun: list[str] = []
+    jobs = [Job(name, 3600, lambda name=name: begun.append(name)) for name in ("one", "two", "three")]  # type: ignore[misc]
+    scheduler = Scheduler(jobs, Halt(house.engine), lambda _: None)
+    for wanted in (["one"], ["one", "two"], ["one", "two", "three"]):
+        scheduler.step()
+        until(lambda wanted=wanted: begun == wanted, WITHIN, "another one has begun")  # type: ignore[misc]
+
+
 def test_the_loop_folds_what_is_loaded_and_tells_how_it_fares(house: Past, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     given = settings(tmp_path, FOLD_SECONDS=0.05, MAINTAIN_SECONDS=1)
