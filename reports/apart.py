@@ -21,7 +21,7 @@ from typing import IO, NamedTuple
 from reports.halt import Halted
 
 LOOK_SECONDS = 0.1
-BEAT_SECONDS = 15.0  # a run is lost after two minutes of silence
+BEAT_SECONDS = 4.0  # a run is lost after twenty seconds of silence
 BURST_BYTES = 512 * 1024 * 1024
 LONGEST_SENTENCE = 500
 MIB = 1024 * 1024

@@ -2,7 +2,7 @@
 Runs of schedules: who runs what, exactly once, whatever number of schedulers there are.
 
 The row in report_run is the claim. A worker says every few seconds that it lives, by the database's clock; one that is
-silent for two minutes has lost the run to whoever asks next. Who ends a run names the attempt it was given, so that
+silent for twenty seconds has lost the run to whoever asks next. Who ends a run names the attempt it was given, so that
 one who was taken over cannot: status and artifacts go in together, or not at all.
 """
 
@@ -37,7 +37,7 @@ from reports.runs_sql import (
     TAKE_OVER,
 )
 
-LOST_AFTER = timedelta(minutes=2)
+LOST_AFTER = timedelta(seconds=20)  # so that with the time between two looks a killed worker is followed within 30
 MOST_ATTEMPTS = 3
 MISSED = "It was missed, and its schedule does not catch up with it; `errhouse schedule run-missed` does."
 GIVEN_UP = f"It was begun {MOST_ATTEMPTS} times and never ended; the log of the service says more."

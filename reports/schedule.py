@@ -36,7 +36,7 @@ FIRST_URGENT_SECONDS = 5.0
 REBUILD_SECONDS = 30.0  # of each run; the rest of the days is left to the next
 ANALYSTS_SECONDS = 5.0
 ANALYST_QUERY = timedelta(seconds=35)  # a little more than the limit that an analyst's session begins with
-REPORTS_SECONDS = 10.0
+REPORTS_SECONDS = 5.0
 ALERTS_SECONDS = 1.0
 ASKED_SECONDS = 2.0
 MOST_OF_FOLDING = 5.0  # a fold takes a fifth of the time between two at most, when they follow each other quickly

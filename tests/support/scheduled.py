@@ -51,19 +51,20 @@ def ended(url: str, name: str, status: str = "done") -> dict[str, Any]:
     return found
 
 
+def making(server: Server) -> psutil.Process | None:
+    """Return the process that makes a report now, if there is one."""
+    for each in server.children():
+        try:
+            if "_report" in each.cmdline():
+                return each
+        except psutil.NoSuchProcess:
+            continue
+    return None
+
+
 def maker(server: Server) -> psutil.Process:
     """Return the process that makes a report, as soon as there is one."""
-
-    def at_it() -> psutil.Process | None:
-        for each in server.children():
-            try:
-                if "_report" in each.cmdline():
-                    return each
-            except psutil.NoSuchProcess:
-                continue
-        return None
-
-    found = until(at_it, WITHIN, "a report is being made")
+    found = until(lambda: making(server), WITHIN, "a report is being made")
     assert found is not None
     return found
 
