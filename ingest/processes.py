@@ -12,6 +12,7 @@ import uvicorn
 from ingest import memory
 from ingest.drain import Drain
 from ingest.supervise import BACKLOG, FOLLOWED, LOADER_STOP_SECONDS, StopSignal, prepared, stop_with_parent
+from ingest.watch import Watch
 from models import embedded
 from models.clock import now
 from models.engine import DatabaseError, check_server, engine_for
@@ -92,7 +93,7 @@ def load(settings: Settings) -> None:
 
     drain = Drain(engine, settings, now, revive)
     memory.settle()
-    drain.run(stop)
+    drain.run(stop, Watch(engine))
     deadline = time.monotonic() + LOADER_STOP_SECONDS / 2
     while not stop.is_followed and time.monotonic() < deadline and drain.step():
         continue

@@ -60,6 +60,10 @@ class Proxy:
             await over.wait()
             watching.cancel()
             self._cut_all()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
     def lead_to(self, url: str) -> None:
         """Pass on to this database from now on; connections there are stay where they are."""

@@ -1,0 +1,66 @@
+"""A network that takes everything and answers nothing, and a server that is only busy."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
+
+from ingest import watch
+from ingest.watch import Watch
+from models.engine import engine_for
+from tests.proof.proxy import Proxy, proxied
+
+WITHIN = 60
+ANSWER = text("select 1")
+BUSY = text("select pg_sleep(1), 1")
+
+
+@pytest.fixture
+def proxy(database_url: str) -> Iterator[Proxy]:
+    with proxied(database_url) as made:
+        yield made
+
+
+@pytest.fixture
+def engine(database_url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    monkeypatch.setattr(watch, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(watch, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(watch, "ANSWER_SECONDS", 2)
+    made = engine_for(proxy.url(database_url), connect_seconds=WITHIN)
+    yield made
+    made.dispose()
+
+
+@pytest.mark.scenario("D-04")
+def test_a_connection_on_which_nothing_is_answered_is_ended_and_the_next_is_used(engine: Engine, proxy: Proxy) -> None:
+    watched = Watch(engine)
+    with watched, engine.connect() as connection:
+        assert connection.execute(ANSWER).scalar() == 1
+        proxy.fault.is_black_hole = True
+        begun = time.monotonic()
+        with pytest.raises(OperationalError):
+            connection.execute(ANSWER)
+        assert time.monotonic() - begun < WITHIN
+    proxy.fault.is_black_hole = False
+    with watched, engine.connect() as connection:
+        assert connection.execute(ANSWER).scalar() == 1
+
+
+@pytest.mark.scenario("D-04")
+def test_a_server_that_is_busy_is_waited_for(engine: Engine, proxy: Proxy) -> None:
+    with Watch(engine), engine.connect() as connection:
+        before = proxy.connection_count
+        assert connection.execute(BUSY).one()[1] == 1
+    assert proxy.connection_count > before, "it was looked whether anybody answers"
+
+
+def test_a_connection_that_waits_for_work_is_left_alone(engine: Engine, proxy: Proxy) -> None:
+    watched = Watch(engine)
+    with watched, engine.connect() as connection:
+        connection.execute(ANSWER)
+    before = proxy.connection_count
+    with engine.connect() as connection:  # nobody is said to wait
+        connection.execute(BUSY)
+    assert proxy.connection_count == before
