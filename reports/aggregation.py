@@ -6,6 +6,7 @@ their results; so is a notebook.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -109,6 +110,10 @@ DTYPES = {
 """What a column of each kind may be in a frame; the first is the usual one."""
 
 
+TEXTS = ("object", "category")
+"""What text may come as, too: numbered, where it is grouped by many times (reports.grouping.coded)."""
+
+
 class Aggregation(NamedTuple):
     """
     One named way to put events together.
@@ -142,7 +147,8 @@ class Aggregation(NamedTuple):
         for column in given:
             if dtypes[column.name] not in DTYPES[column.kind] and len(made):
                 raise MissingColumn(f"{self.name} gives {column.name} as {dtypes[column.name]}, not {column.kind}.")
-        return made[[column.name for column in given]]
+        names = [column.name for column in given]
+        return made if list(made.columns) == names else made[names]
 
     def columns(self, made: pd.DataFrame) -> tuple[Column, ...]:
         """Give the columns that a result of it has, to make a table of it."""
@@ -165,9 +171,14 @@ def _check(what: str, frame: pd.DataFrame, columns: Mapping[str, str]) -> None:
         raise MissingColumn(f"{what} without {', '.join(missing)}.")
     for name, dtype in columns.items():
         found = dtypes[name]
-        if found != dtype and len(frame) and not (dtype == "str" and found == "object"):
+        if found != dtype and len(frame) and not (dtype == "str" and found in TEXTS):
             raise MissingColumn(f"{what} with {name} as {found}, not {dtype}.")
 
 
 def _dtypes(frame: pd.DataFrame) -> dict[str, str]:
-    return {name: str(dtype) for name, dtype in zip(frame.columns, frame.dtypes, strict=True)}
+    return {name: _word(dtype) for name, dtype in zip(frame.columns, frame.dtypes, strict=True)}
+
+
+@lru_cache(maxsize=64)
+def _word(dtype: Any) -> str:
+    return str(dtype)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.grouping import Ints
+from reports.grouping import INSTANT, Ints, microseconds
 from reports.period import midnight
 from reports.statistics import HOURS_OF_WEEK, Floats, dispersion
 
@@ -20,7 +20,7 @@ Size = Literal["hour", "day", "week"]
 
 def numbered(instants: pd.Series) -> Ints:
     """Give the numbers of the UTC hours that instants lie in: how many there were since 1970."""
-    return np.asarray(instants.dt.as_unit("us").astype("int64"), dtype=np.int64) // HOUR_US
+    return microseconds(instants) // HOUR_US
 
 
 def hour_number(moment: datetime) -> int:
@@ -35,7 +35,7 @@ def end_number(moment: datetime) -> int:
 
 def at(numbers: NDArray[np.int64]) -> pd.Series:
     """Give the instants at which numbered hours begin."""
-    return pd.Series(numbers * HOUR_US).astype("datetime64[us]").dt.tz_localize("UTC")
+    return pd.Series((numbers * HOUR_US).astype("datetime64[us]"), dtype=INSTANT)
 
 
 def series(groups: Ints, hours: Ints, events: Ints, count: int, first: int, end: int) -> Floats:

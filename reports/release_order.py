@@ -86,7 +86,7 @@ class Aged:
         """Return one row per pair and issue: pair, project, issue_id, events, previous_events."""
         counted = self.side >= 0
         groups = grouped(("project", "issue_id"), self.hours[counted])
-        (number,), count = groups.numbers, len(groups.names)
+        (number,), count = groups.numbers, groups.count
         side, events = self.side[counted], self.events[counted]
         pair = np.zeros(count, dtype=np.int64)
         pair[number] = self.pair[counted]

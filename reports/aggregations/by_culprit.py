@@ -8,10 +8,17 @@ from reports.counting import counted
 
 
 def by_culprit(
-    now: pd.DataFrame, before: pd.DataFrame, hours: float, dispersion: float = 1.0, top: int | None = None
+    now: pd.DataFrame,
+    before: pd.DataFrame,
+    hours: float,
+    dispersion: float = 1.0,
+    top: int | None = None,
+    *,
+    only_now: bool = False,
 ) -> pd.DataFrame:
     """Events of each culprit of each project, most frequent first, and how they changed."""
-    return counted(now, before, ("project", "culprit"), hours=hours, dispersion=dispersion, top=top)
+    by = ("project", "culprit")
+    return counted(now, before, by, hours=hours, dispersion=dispersion, top=top, only_now=only_now)
 
 
 AGGREGATION = Aggregation(

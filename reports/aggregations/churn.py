@@ -17,7 +17,7 @@ def churn(
     """Compare the most frequent groups of two periods; without an event in either there is no row."""
     groups = grouped(words(by), now, before)
     sums = [
-        summed(number, frame["events"], len(groups.names))
+        summed(number, frame["events"], groups.count)
         for number, frame in zip(groups.numbers, (now, before), strict=True)
     ]
     here, there = (_top(events, top) for events in sums)

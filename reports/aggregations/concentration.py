@@ -15,7 +15,7 @@ from reports.report import Column
 def concentration(now: pd.DataFrame, by: str | Sequence[str] = "project,culprit", most: float = 0.8) -> pd.DataFrame:
     """Say how many groups there are, how many make most of the events, and how many equal ones they are like."""
     groups = grouped(words(by), now)
-    events = summed(groups.numbers[0], now["events"], len(groups.names))
+    events = summed(groups.numbers[0], now["events"], groups.count)
     events = np.sort(events[events > 0])[::-1]
     total = int(events.sum())
     squares = float(((events / total) ** 2).sum()) if total else 0.0

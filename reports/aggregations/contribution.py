@@ -7,8 +7,9 @@ import pandas as pd
 
 from reports.aggregation import Aggregation, counts
 from reports.columns import COMPARED, EVENTS, GROUPED, GROUPS, IS_OTHER
-from reports.counting import compared, events, with_other, words
+from reports.counting import compared, events, shown, words
 from reports.filters import GROUPINGS
+from reports.grouping import grouped, ranking
 from reports.report import Column
 from reports.statistics import parts
 
@@ -21,12 +22,12 @@ def contribution(
     top: int | None = None,
 ) -> pd.DataFrame:
     """Rank groups by how far they moved, up or down; contributions add up to 1, and are missing where nothing moved."""
-    names = words(by)
-    made = events(now, before, names)
-    moved = (made["events"] - made["previous_events"]).to_numpy()
-    made = with_other(made, np.abs(moved), names, top)
-    made = compared(made, dispersion)
-    return made.assign(contribution=parts(made["difference"], moved.sum()))
+    groups = grouped(words(by), now, before)
+    sums = events(groups, now, before)
+    moved = sums["events"] - sums["previous_events"]
+    made = shown(groups, sums, ranking(np.abs(moved)), top)
+    told = compared(made["events"], made.pop("previous_events"), dispersion)
+    return pd.DataFrame(made | told | {"contribution": parts(told["difference"], moved.sum())})
 
 
 AGGREGATION = Aggregation(

@@ -15,7 +15,7 @@ COUNTED = ("without_release", "without_environment", "without_user", "odd_time")
 def data_quality(quality: pd.DataFrame) -> pd.DataFrame:
     """Add up the days of each project; delays are weighted by events."""
     groups = grouped(("project",), quality)
-    (number,), count = groups.numbers, len(groups.names)
+    (number,), count = groups.numbers, groups.count
     events = summed(number, quality["events"], count)
     shares = {f"{name}_share": parts(summed(number, quality[name], count), events) for name in COUNTED}
     delayed = quality["mean_delay_seconds"].fillna(0).to_numpy() * quality["events"].to_numpy()

@@ -30,7 +30,7 @@ def error_budget(
            project, or project and release: a release is measured against the whole budget of its project.
     """
     groups = grouped(words(by), now)
-    made = groups.names.assign(events=summed(groups.numbers[0], now["events"], len(groups.names)))
+    made = groups.names.assign(events=summed(groups.numbers[0], now["events"], groups.count))
     told = budgets or {}
     project = made["project"] if "project" in made else pd.Series([""] * len(made))
     monthly = np.array([float(told.get(name, budget)) for name in project], dtype=np.float64)

@@ -7,10 +7,10 @@ import pandas as pd
 
 from reports.aggregation import ISSUE_HOURS, ISSUES, Aggregation, counts
 from reports.columns import CULPRIT, EVENTS, ISSUE_ID, LEVEL, PREVIOUS_EVENTS, PROJECT, RATIO, TITLE, Z
-from reports.grouping import described, grouped, summed
+from reports.grouping import Ints, described, grouped, summed
 from reports.hourly import end_number, numbered, series
 from reports.report import Column
-from reports.statistics import SPIKE_EVENTS, ratio, spike_test
+from reports.statistics import SPIKE_EVENTS, Floats, ratio, spike_test
 
 LAST_HOURS = 6
 SPIKE_HOURS = 2
@@ -26,38 +26,49 @@ def escalating(
     Takes: `issue_hours`, five weeks or as many as are kept, of the issues that may have spikes; `end` of the period.
            An issue without events before is new, not growing.
     """
-    hourly = issue_hours.rename(columns={"issue_id": "issue"})
+    last = end_number(end)
+    hourly = _frequent_lately(issue_hours, last)
     groups = grouped(("project", "issue"), now, before, hourly)
-    (here, there, number), count = groups.numbers, len(groups.names)
-    made = groups.names.rename(columns={"issue": "issue_id"}).assign(
-        events=summed(here, now["events"], count), previous_events=summed(there, before["events"], count)
+    (here, there, number), count = groups.numbers, groups.count
+    events, was = summed(here, now["events"], count), summed(there, before["events"], count)
+    spikes, peak = _spikes(number, hourly, count, last)
+    is_growing = (was > 0) & (events >= SPIKE_EVENTS) & (events >= GROWTH * was)
+    is_spiking = (spikes >= SPIKE_HOURS) & (events > 0)
+    order = np.lexsort((-events, ~is_spiking))
+    order = order[(is_spiking | is_growing)[order]]
+    made = pd.DataFrame(groups.told(order)).rename(columns={"issue": "issue_id"})
+    made = made.assign(
+        reason=pd.Series(np.where(is_spiking[order], "spikes", "growth"), dtype="str"),
+        events=events[order],
+        previous_events=was[order],
+        ratio=ratio(events[order], was[order]),
+        spike_hours=spikes[order],
+        z=peak[order],
     )
-    hours, events, last = numbered(issue_hours["hour"]), issue_hours["events"].to_numpy(), end_number(end)
+    return described(made, issues, ("title", "culprit", "level"))
+
+
+def _frequent_lately(issue_hours: pd.DataFrame, last: int) -> pd.DataFrame:
+    """Give the hours of issues, by id, that have many events in some of the last hours; others cannot spike."""
+    hours, issue = numbered(issue_hours["hour"]), issue_hours["issue_id"].to_numpy()
+    is_frequent = (hours >= last - LAST_HOURS) & (hours < last) & (issue_hours["events"] >= SPIKE_EVENTS).to_numpy()
+    ids, rows = np.unique(issue[is_frequent], return_counts=True)
+    chosen = issue_hours[np.isin(issue, ids[rows >= SPIKE_HOURS])]
+    return chosen.rename(columns={"issue_id": "issue"})
+
+
+def _spikes(number: Ints, hourly: pd.DataFrame, count: int, last: int) -> tuple[Ints, Floats]:
+    """Give for each issue in how many of the last hours it spiked, and how far at most."""
+    hours, events = numbered(hourly["hour"]), hourly["events"].to_numpy()
     is_frequent = (hours >= last - LAST_HOURS) & (hours < last) & (events >= SPIKE_EVENTS)
     wanted = np.flatnonzero(np.bincount(number[is_frequent], minlength=count) >= SPIKE_HOURS)
     spikes, peak = np.zeros(count, dtype=np.int64), np.full(count, np.nan)
     if len(wanted):
-        spikes[wanted], peak[wanted] = _spikes(number, hours, events, wanted, last)
-    is_growing = (
-        (made["previous_events"] > 0)
-        & (made["events"] >= SPIKE_EVENTS)
-        & (made["events"] >= GROWTH * made["previous_events"])
-    ).to_numpy()
-    is_spiking = (spikes >= SPIKE_HOURS) & (made["events"] > 0).to_numpy()
-    made = made.assign(
-        reason=pd.Series(np.where(is_spiking, "spikes", "growth"), dtype="str"),
-        spike_hours=spikes,
-        z=peak,
-        ratio=ratio(made["events"], made["previous_events"]),
-    )
-    made = made[is_spiking | is_growing]
-    order = np.lexsort((-made["events"].to_numpy(), made["reason"].to_numpy() != "spikes"))
-    return described(made.iloc[order].reset_index(drop=True), issues, ("title", "culprit", "level"))
+        spikes[wanted], peak[wanted] = _tested(number, hours, events, wanted, last)
+    return spikes, peak
 
 
-def _spikes(
-    number: np.ndarray, hours: np.ndarray, events: np.ndarray, wanted: np.ndarray, last: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _tested(number: Ints, hours: Ints, events: Ints, wanted: Ints, last: int) -> tuple[Ints, Floats]:
     """Give for the wanted issues in how many of the last hours they spiked, and how far at most."""
     chosen = np.isin(number, wanted)
     place = np.searchsorted(wanted, number[chosen])

@@ -17,14 +17,17 @@ def frequency(
     by: str | Sequence[str] = "project,level,culprit",
     dispersion: float = 1.0,
     top: int | None = None,
+    *,
+    only_now: bool = False,
 ) -> pd.DataFrame:
     """
     Count by any groupings, most frequent first, ties by name.
 
-    Takes:  frames of COUNTS that have the columns of `by` at least; users are told where they have no more.
+    Takes:  frames of COUNTS that have the columns of `by` at least; users are told where they have no more;
+            `only_now`, to leave out what is in `before` alone.
     Raises: ReportsError when a word of `by` is none of GROUPINGS.
     """
-    return counted(now, before, words(by), hours=hours, dispersion=dispersion, top=top)
+    return counted(now, before, words(by), hours=hours, dispersion=dispersion, top=top, only_now=only_now)
 
 
 AGGREGATION = Aggregation(

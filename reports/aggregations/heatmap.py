@@ -8,7 +8,7 @@ import pandas as pd
 from reports.aggregation import HOURS, Aggregation
 from reports.columns import EVENTS
 from reports.grouping import Ints, summed
-from reports.hourly import at, end_number, hour_number
+from reports.hourly import at, end_number, hour_number, numbered
 from reports.report import Column
 from reports.statistics import HOURS_OF_WEEK, parts
 
@@ -19,9 +19,13 @@ def heatmap(hours: pd.DataFrame, start: datetime, end: datetime, zone: str = "UT
 
     A mean is over the hours there really were: with a clock change an hour of the week comes once less, or twice.
     """
-    there_were = at(np.arange(hour_number(start), end_number(end)))
-    count = summed(_place(there_were, zone), np.ones(len(there_were)), HOURS_OF_WEEK)
-    events = summed(_place(hours["hour"], zone), hours["events"], HOURS_OF_WEEK)
+    numbers = numbered(hours["hour"])
+    first = min(hour_number(start), int(numbers.min(initial=hour_number(start))))
+    there_were = np.arange(first, max(end_number(end), int(numbers.max(initial=first)) + 1))
+    place = _place(at(there_were), zone)
+    is_asked = (there_were >= hour_number(start)) & (there_were < end_number(end))
+    count = summed(place, is_asked, HOURS_OF_WEEK)
+    events = summed(place, summed(numbers - first, hours["events"], len(there_were)), HOURS_OF_WEEK)
     mean = parts(events, count)
     made = pd.DataFrame(
         {

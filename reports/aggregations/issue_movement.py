@@ -18,7 +18,20 @@ from reports.columns import (
     PROJECT,
     TITLE,
 )
-from reports.grouping import described, earliest, grouped, latest, summed
+from reports.grouping import (
+    MICROSECOND,
+    NEVER,
+    NONE,
+    as_instants,
+    first_of,
+    grouped,
+    issue_places,
+    last_of,
+    microseconds,
+    summed,
+    taken,
+)
+from reports.hourly import EPOCH
 from reports.report import Column
 
 SILENCE = timedelta(days=14)
@@ -41,44 +54,42 @@ def issue_movement(
     Takes: `recent`, counts of the 14 days before the period, which tell who was silent; `start` and `end` of the
            period. An issue that `issues` does not know is judged by the counts alone.
     """
-    told = issues.rename(columns={"issue_id": "issue"})
     groups = grouped(("project", "issue"), now, before, recent)
-    (here, there, lately), count = groups.numbers, len(groups.names)
-    made = groups.names.rename(columns={"issue": "issue_id"}).assign(
-        events=summed(here, now["events"], count),
-        previous_events=summed(there, before["events"], count),
-        first_here=earliest(here, now["first_seen_at"], count),
-        last_here=latest(here, now["last_seen_at"], count),
-        last_there=latest(there, before["last_seen_at"], count),
-        last_recent=latest(lately, recent["last_seen_at"], count),
-        first_there=earliest(there, before["first_seen_at"], count),
-        first_recent=earliest(lately, recent["first_seen_at"], count),
+    (here, there, lately), count = groups.numbers, groups.count
+    events, was = summed(here, now["events"], count), summed(there, before["events"], count)
+    first_here = first_of(here, now["first_seen_at"], count)
+    last_here = last_of(here, now["last_seen_at"], count)
+    last_there = last_of(there, before["last_seen_at"], count)
+    last = np.maximum(last_there, last_of(lately, recent["last_seen_at"], count))
+    first = np.minimum(first_here, first_of(there, before["first_seen_at"], count))
+    first = np.minimum(first, first_of(lately, recent["first_seen_at"], count))
+    names = groups.names.rename(columns={"issue": "issue_id"})
+    places = issue_places(names, issues)
+    first_told, resolved = (microseconds(taken(issues[name], places)) for name in ("first_seen_at", "resolved_at"))
+    first = np.where(first_told == NONE, first, first_told)
+    is_seen, is_old = events > 0, first < (start - EPOCH) // MICROSECOND
+    is_silent = (last == -NEVER) | (first_here - np.where(last == -NEVER, 0, last) >= SILENCE // MICROSECOND)
+    is_back = is_silent | ((resolved != NONE) & (resolved < first_here))
+    movement = np.select([~is_seen, ~is_old, is_back, was > 0], [4, 0, 1, 2], 3)
+    order = np.lexsort((-was, -events, movement))
+    order = order[(events[order] > 0) | (was[order] > 0)]
+    last_seen = np.where(last_here == -NEVER, last_there, last_here)[order]
+    first_seen = as_instants(first[order], first[order] == NEVER)
+    return pd.DataFrame(
+        {
+            "movement": pd.array(np.array(MOVEMENTS, dtype=object)[movement[order]], dtype="str"),
+            "project": names["project"].array.take(order),
+            "issue_id": names["issue_id"].to_numpy()[order],
+            **{name: taken(issues[name], places[order]) for name in ("title", "culprit", "level")},
+            "events": events[order],
+            "previous_events": was[order],
+            "difference": (events - was)[order],
+            "first_seen_at": first_seen,
+            "last_seen_at": as_instants(last_seen, last_seen == -NEVER),
+            "age_days": ((end - first_seen) / timedelta(days=1)).astype("float64"),
+            "first_release": taken(issues["first_release"], places[order]),
+        }
     )
-    made = made[(made["events"] > 0) | (made["previous_events"] > 0)].reset_index(drop=True)
-    known = ["title", "culprit", "level", "first_seen_at", "first_release", "resolved_at"]
-    made = described(made, told.rename(columns={"issue": "issue_id"}), known)
-    counted = made[["first_here", "first_there", "first_recent"]].min(axis=1)
-    made["first_seen_at"] = made["first_seen_at"].fillna(counted)
-    made["last_seen_at"] = made["last_here"].fillna(made["last_there"])
-    made["movement"] = _movement(made, start)
-    made["age_days"] = ((end - made["first_seen_at"]) / timedelta(days=1)).astype("float64")
-    place = made["movement"].map({word: number for number, word in enumerate(MOVEMENTS)}).to_numpy()
-    order = np.lexsort((-made["previous_events"].to_numpy(), -made["events"].to_numpy(), place))
-    return made.assign(difference=made["events"] - made["previous_events"]).iloc[order].reset_index(drop=True)
-
-
-def _movement(made: pd.DataFrame, start: datetime) -> pd.Series:
-    is_seen = made["events"] > 0
-    is_old = made["first_seen_at"] < start
-    last = made[["last_there", "last_recent"]].max(axis=1)
-    silent = last.isna() | (made["first_here"] - last >= SILENCE)
-    resolved = made["resolved_at"] < made["first_here"]
-    words = np.select(
-        [~is_seen, ~is_old, resolved | silent, made["previous_events"] > 0],
-        [GONE_QUIET, NEW, REGRESSED, RECURRING],
-        RETURNED,
-    )
-    return pd.Series(words, index=made.index, dtype="str")
 
 
 AGGREGATION = Aggregation(

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from models.views.view import LEVELS
-from reports.aggregation import HOURS, Aggregation
+from reports.aggregation import HOURS, INSTANT, Aggregation
 from reports.columns import EVENTS, IS_PARTIAL, LEVEL, STARTS_AT
-from reports.grouping import summed
+from reports.grouping import grouped, summed
 from reports.hourly import Size, bucketed, edges
 from reports.report import Column
 from reports.statistics import parts
@@ -23,13 +23,15 @@ def level_mix(
     """Give the share of each level in every bucket of a period; missing where a bucket has no event."""
     begins = edges(start, end, zone, size)
     buckets, levels = len(begins) - 1, len(LEVELS)
-    level = hours["level"].map({word: number for number, word in enumerate(LEVELS)}).fillna(-1).to_numpy()
-    known = level >= 0
-    cells = bucketed(hours["hour"], begins)[known] * levels + level[known].astype(np.int64)
-    events = summed(cells, hours["events"].to_numpy()[known], buckets * levels).reshape(buckets, levels)
+    of_level = grouped(("level",), hours)
+    known = np.array(
+        [LEVELS.index(each) if each in LEVELS else levels for each in of_level.names["level"]], dtype=np.int64
+    )
+    cells = bucketed(hours["hour"], begins) * (levels + 1) + known[of_level.numbers[0]]
+    events = summed(cells, hours["events"], buckets * (levels + 1)).reshape(buckets, levels + 1)[:, :levels]
     whole = events.sum(axis=1)
     severe = events[:, [LEVELS.index(word) for word in SEVERE]].sum(axis=1)
-    starts = pd.Series(begins[:-1]).dt.as_unit("us")
+    starts = pd.Series(begins[:-1], dtype=INSTANT)
     partial = [first < start or last > end for first, last in pairwise(begins)]
     made = pd.DataFrame(
         {

@@ -5,7 +5,7 @@ import pandas as pd
 
 from reports.aggregation import ISSUES, Aggregation, counts
 from reports.columns import CULPRIT, CUMULATIVE_SHARE, EVENTS, ISSUE_ID, LEVEL, PROJECT, SHARE, TITLE
-from reports.grouping import described, grouped, ranked, summed
+from reports.grouping import described, grouped, ranking, summed
 from reports.report import Column
 from reports.statistics import parts
 
@@ -21,22 +21,21 @@ def noise_candidates(now: pd.DataFrame, issues: pd.DataFrame, top: int = 20) -> 
            an issue is never taken for one of fewer users than it has.
     """
     groups = grouped(("project", "issue"), now)
-    (number,), count = groups.numbers, len(groups.names)
-    made = groups.names.rename(columns={"issue": "issue_id"}).assign(
-        events=summed(number, now["events"], count),
-        users=summed(number, now["users"], count),
-        unhandled=summed(number, now["unhandled_events"], count),
-        grave=summed(number, (~now["level"].isin(HARMLESS)) & (now["events"] > 0), count),
-    )
-    total = made["events"].sum()
-    is_harmless, has_few = made["grave"] == 0, made["users"] <= FEW_USERS
+    number, count = groups.numbers[0], groups.count
+    events, users = summed(number, now["events"], count), summed(number, now["users"], count)
+    is_grave = (~now["level"].isin(HARMLESS) & (now["events"] > 0)).to_numpy()
+    is_harmless = np.bincount(number[is_grave], minlength=count) == 0
+    is_handled = summed(number, now["unhandled_events"], count) == 0
+    total, order = events.sum(), ranking(events)
+    order = order[(is_handled & (is_harmless | (users <= FEW_USERS)) & (events > 0))[order]][:top]
+    made = pd.DataFrame(groups.told(order)).rename(columns={"issue": "issue_id"})
     made = made.assign(
-        share=parts(made["events"], total),
-        reason=pd.Series(np.where(is_harmless, "low level", "few users"), dtype="str"),
+        events=events[order],
+        users=users[order],
+        share=parts(events[order], total),
+        cumulative_share=parts(np.cumsum(events[order]), total),
+        reason=pd.Series(np.where(is_harmless[order], "low level", "few users"), dtype="str"),
     )
-    made = made[(made["unhandled"] == 0) & (is_harmless | has_few) & (made["events"] > 0)].reset_index(drop=True)
-    made = ranked(made, made["events"]).head(top)
-    made = made.assign(cumulative_share=parts(made["events"].cumsum(), total))
     return described(made, issues, ("title", "culprit", "level"))
 
 

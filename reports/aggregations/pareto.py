@@ -7,8 +7,9 @@ import pandas as pd
 
 from reports.aggregation import Aggregation, counts
 from reports.columns import CUMULATIVE_SHARE, EVENTS, GROUPED, GROUPS, IS_OTHER, SHARE
-from reports.counting import events, with_other, words
+from reports.counting import shown, words
 from reports.filters import GROUPINGS
+from reports.grouping import grouped, ranking, summed
 from reports.report import Column
 from reports.statistics import parts
 
@@ -20,16 +21,20 @@ def pareto(
     top: int | None = None,
 ) -> pd.DataFrame:
     """Rank groups by events, and add their shares up; `most` is the share that the vital few have."""
-    names = words(by)
-    made = events(now, now.iloc[:0], names).drop(columns="previous_events")
-    made = made[made["events"] > 0]
-    total = made["events"].sum()
-    made = with_other(made, made["events"], names, top)
-    made["rank"] = np.arange(1, len(made) + 1)
-    made["share"] = parts(made["events"], total)
-    made["cumulative_share"] = parts(made["events"].cumsum(), total)
-    above = made["events"].cumsum() - made["events"]
-    return made.assign(is_vital=(above < most * total - 1e-6) & ~made["is_other"])
+    groups = grouped(words(by), now)
+    sums = {
+        "events": summed(groups.numbers[0], now["events"], groups.count),
+        "groups": np.ones(groups.count, dtype=np.int64),
+    }
+    total, order = sums["events"].sum(), ranking(sums["events"])
+    made = shown(groups, sums, order[sums["events"][order] > 0], top)
+    events = made["events"]
+    cumulated = np.cumsum(events)
+    made["rank"] = np.arange(1, len(events) + 1)
+    made["share"] = parts(events, total)
+    made["cumulative_share"] = parts(cumulated, total)
+    made["is_vital"] = (cumulated - events < most * total - 1e-6) & ~made["is_other"]
+    return pd.DataFrame(made)
 
 
 AGGREGATION = Aggregation(

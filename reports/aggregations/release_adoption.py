@@ -17,7 +17,7 @@ def release_adoption(days: pd.DataFrame, top: int = 5) -> pd.DataFrame:
     Days stand in order, then releases by their events over all days; "" is events that name no release.
     """
     releases = grouped(("project", "release"), days)
-    number, count = releases.numbers[0], len(releases.names)
+    number, count = releases.numbers[0], releases.count
     total = summed(number, days["events"], count)
     project = grouped(("project",), releases.names).numbers[0]
     order = np.lexsort((-total, project))
@@ -37,9 +37,9 @@ def release_adoption(days: pd.DataFrame, top: int = 5) -> pd.DataFrame:
         }
     )
     groups = grouped(("project", "day", "place", "release"), named)
-    made = groups.names.assign(events=summed(groups.numbers[0], days["events"], len(groups.names)))
+    made = groups.names.assign(events=summed(groups.numbers[0], days["events"], groups.count))
     of_day = grouped(("project", "day"), made)
-    whole = summed(of_day.numbers[0], made["events"], len(of_day.names))
+    whole = summed(of_day.numbers[0], made["events"], of_day.count)
     return made.assign(share=parts(made["events"], whole[of_day.numbers[0]]), is_other=made["place"] >= top)
 
 

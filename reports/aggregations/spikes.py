@@ -1,13 +1,14 @@
 """Hours in which a project had far more events than it has at that hour of the week."""
 
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from reports.aggregation import HOURS, ISSUE_HOURS, ISSUES, Aggregation
 from reports.columns import CULPRIT, EVENTS, ISSUE_ID, PROJECT, RATIO, TITLE, Z
-from reports.grouping import described, grouped, ranked, summed
+from reports.grouping import Ints, described, grouped, ranking, summed
 from reports.hourly import at, end_number, hour_number, numbered, series
 from reports.report import Column
 from reports.statistics import parts, spike_test
@@ -29,71 +30,57 @@ def spikes(
     """
     first, last = hour_number(start), end_number(end)
     groups = grouped(("project",), hours)
-    numbers, count = numbered(hours["hour"]), len(groups.names)
+    numbers, count = numbered(hours["hour"]), groups.count
     origin = min(int(numbers.min()), first) if count else first
     counts = series(groups.numbers[0], numbers, hours["events"].to_numpy(), count, origin, last)
     tested = spike_test(counts, last - first, (counts > 0).argmax(axis=1) if count else np.zeros(0, dtype=np.int64))
     row, column = np.nonzero(tested.is_spike)
     is_first = np.ones(len(row), dtype=bool)
     is_first[1:] = (row[1:] != row[:-1]) | (column[1:] != column[:-1] + 1)
-    cells = pd.DataFrame(
-        {
-            "spike": np.cumsum(is_first) - 1,
-            "project": groups.names["project"].take(row).reset_index(drop=True),
-            "hour": column + first,
-            "events": counts[:, first - origin :][row, column].astype(np.int64),
-            "expected": tested.expected[row, column],
-            "z": tested.z[row, column],
-            "is_low_confidence": tested.is_low_confidence[row, column],
-        }
-    )
-    made = _joined(cells)
-    made = ranked(made, made["ratio"])
-    made = ranked(made, made["z"])
-    made = made if top is None else made.head(top)
-    return _explained(made, issue_hours, issues)
-
-
-def _joined(cells: pd.DataFrame) -> pd.DataFrame:
-    """Make one row of each run of hours."""
-    spike = cells["spike"].to_numpy()
-    count = int(spike[-1]) + 1 if len(spike) else 0
-    by_peak = ranked(cells, cells["events"]).drop_duplicates("spike").sort_values("spike")
-    begins = cells.drop_duplicates("spike")
-    size = np.bincount(spike, minlength=count)
-    first = begins["hour"].to_numpy()
-    z = cells.groupby("spike")["z"].max().reindex(np.arange(count)).to_numpy()
+    begins, spike = np.flatnonzero(is_first), np.cumsum(is_first) - 1
+    size = np.bincount(spike, minlength=len(begins))
+    in_hour = counts[:, first - origin :][row, column].astype(np.int64)
+    events = summed(spike, in_hour, len(begins))
+    expected = np.round(np.bincount(spike, weights=tested.expected[row, column], minlength=len(begins)), 3)
+    told_z = tested.z[row, column]
+    z = np.fmax.reduceat(told_z, begins) if len(begins) else told_z
+    ratio = (events + 0.5) / (expected + 0.5)
+    order = ranking(ratio)
+    order = order[ranking(z[order])][:top]
+    peak = column[np.lexsort((-in_hour, spike))[begins[order]]]
+    starts, chosen = (column + first)[begins[order]], row[begins[order]]
+    ends = starts + size[order]
+    issue, most = _explained(groups.told(chosen)["project"], starts, ends, issue_hours)
     made = pd.DataFrame(
         {
-            "project": begins["project"].reset_index(drop=True),
-            "starts_at": at(first),
-            "ends_at": at(first + size),
-            "peak_at": at(by_peak["hour"].to_numpy()),
-            "events": summed(spike, cells["events"], count),
-            "expected_events": np.round(np.bincount(spike, weights=cells["expected"], minlength=count), 3),
-            "z": z,
-            "is_low_confidence": begins["is_low_confidence"].to_numpy(dtype=bool),
-            "first_hour": first,
-            "end_hour": first + size,
+            **groups.told(chosen),
+            "starts_at": at(starts),
+            "ends_at": at(ends),
+            "peak_at": at(peak + first),
+            "events": events[order],
+            "expected_events": expected[order],
+            "ratio": ratio[order],
+            "z": z[order],
+            "is_low_confidence": tested.is_low_confidence[row, column][begins[order]],
+            "issue_id": issue,
+            "top_share": np.where(issue, parts(most, events[order]), np.nan),
         }
     )
-    return made.assign(ratio=(made["events"] + 0.5) / (made["expected_events"] + 0.5))
-
-
-def _explained(made: pd.DataFrame, issue_hours: pd.DataFrame, issues: pd.DataFrame) -> pd.DataFrame:
-    """Add the issue that has most of each spike's events; 0 and "" where none is told."""
-    hours = numbered(issue_hours["hour"])
-    top_issue, top_events = np.zeros(len(made), dtype=np.int64), np.zeros(len(made), dtype=np.int64)
-    for place, (project, first, end) in enumerate(
-        zip(made["project"], made["first_hour"], made["end_hour"], strict=True)
-    ):
-        inside = issue_hours[(hours >= first) & (hours < end) & (issue_hours["project"] == project).to_numpy()]
-        groups = grouped(("issue_id",), inside)
-        events = summed(groups.numbers[0], inside["events"], len(groups.names))
-        if len(events):
-            top_issue[place], top_events[place] = groups.names["issue_id"].iloc[events.argmax()], events.max()
-    made = made.assign(issue_id=top_issue, top_share=np.where(top_issue, parts(top_events, made["events"]), np.nan))
     return described(made, issues, ("title", "culprit"))
+
+
+def _explained(projects: Any, starts: Ints, ends: Ints, issue_hours: pd.DataFrame) -> tuple[Ints, Ints]:
+    """Give the issue that has most of each spike's events, and how many; 0 where none is told."""
+    hours = numbered(issue_hours["hour"])
+    issue, most = np.zeros(len(starts), dtype=np.int64), np.zeros(len(starts), dtype=np.int64)
+    for place, (project, first, end) in enumerate(zip(projects, starts, ends, strict=True)):
+        inside = issue_hours[(hours >= first) & (hours < end)]
+        inside = inside[(inside["project"] == project).to_numpy()]
+        groups = grouped(("issue_id",), inside)
+        events = summed(groups.numbers[0], inside["events"], groups.count)
+        if len(events):
+            issue[place], most[place] = groups.told(events.argmax())["issue_id"], events.max()
+    return issue, most
 
 
 AGGREGATION = Aggregation(

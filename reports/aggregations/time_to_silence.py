@@ -1,15 +1,17 @@
 """How long episodes of an issue last, and how long it takes to resolve one."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from reports.aggregation import ISSUE_HOURS, ISSUES, Aggregation
 from reports.columns import PROJECT
-from reports.grouping import grouped
-from reports.hourly import hour_fraction, numbered
+from reports.grouping import MICROSECOND, Ints, grouped, microseconds
+from reports.hourly import EPOCH, hour_fraction, numbered
 from reports.report import Column
+from reports.statistics import Floats
 
 GAP_HOURS = 24
 
@@ -25,21 +27,56 @@ def time_to_silence(
     Takes: `issue_hours`, from as long before the period as episodes may last.
     """
     ended = _episodes(issue_hours, start, end, gap_hours)
-    resolved = issues[(issues["resolved_at"] > start) & (issues["resolved_at"] <= end)]
-    took = (resolved["resolved_at"] - resolved["first_seen_at"]) / timedelta(hours=1)
+    resolved_at = microseconds(issues["resolved_at"])
+    first, last = ((moment - EPOCH) // MICROSECOND for moment in (start, end))
+    rows = np.flatnonzero((resolved_at > first) & (resolved_at <= last))
+    resolved = issues[["project", "first_seen_at", "resolved_at"]].take(rows)
+    took = ((resolved["resolved_at"] - resolved["first_seen_at"]) / timedelta(hours=1)).to_numpy()
     groups = grouped(("project",), ended, resolved)
-    count = len(groups.names)
-    episodes = ended["hours"].groupby(groups.numbers[0])
-    resolving = took.reset_index(drop=True).groupby(groups.numbers[1])
-    every = np.arange(count)
-    return groups.names.assign(
-        episodes=np.bincount(groups.numbers[0], minlength=count).astype(np.int64),
-        median_hours=episodes.median().reindex(every).astype("float64"),
-        p90_hours=episodes.quantile(0.9).reindex(every).astype("float64"),
-        longest_hours=episodes.max().reindex(every).astype("float64"),
-        resolved_issues=np.bincount(groups.numbers[1], minlength=count).astype(np.int64),
-        median_resolve_hours=resolving.median().reindex(every).astype("float64"),
+    (of_ended, of_resolved), count = groups.numbers, groups.count
+    lasted, resolving = _ordered(ended["hours"].to_numpy(), of_ended, count), _ordered(took, of_resolved, count)
+    return pd.DataFrame(
+        {
+            **groups.told(np.arange(count)),
+            "episodes": np.bincount(of_ended, minlength=count).astype(np.int64),
+            "median_hours": _median(lasted),
+            "p90_hours": _quantile(lasted, 0.9),
+            "longest_hours": _quantile(lasted, 1),
+            "resolved_issues": np.bincount(of_resolved, minlength=count).astype(np.int64),
+            "median_resolve_hours": _median(resolving),
+        }
     )
+
+
+class _Lengths(NamedTuple):
+    """Lengths in the order of groups and of themselves; where each group begins, and how many it has."""
+
+    values: Floats
+    begins: Ints
+    sizes: Ints
+
+    def at(self, places: Ints) -> Floats:
+        """Give for each group the length at a place in it; NaN where it has none."""
+        return np.append(self.values, np.nan)[np.where(self.sizes > 0, self.begins + places, len(self.values))]
+
+
+def _ordered(lengths: Floats, numbers: Ints, count: int) -> _Lengths:
+    is_told = ~np.isnan(lengths)
+    lengths, numbers = lengths[is_told], numbers[is_told]
+    sizes = np.bincount(numbers, minlength=count)
+    return _Lengths(lengths[np.lexsort((lengths, numbers))], np.cumsum(sizes) - sizes, sizes)
+
+
+def _median(told: _Lengths) -> Floats:
+    """Give the one in the middle, or the mean of the two there."""
+    return (told.at((told.sizes - 1) // 2) + told.at(told.sizes // 2)) / 2
+
+
+def _quantile(told: _Lengths, part: float) -> Floats:
+    """Give the one that a part of them is not above, in proportion between two."""
+    place = part * (told.sizes - 1)
+    lower = told.at(np.floor(place).astype(np.int64))
+    return lower + (told.at(np.ceil(place).astype(np.int64)) - lower) * (place % 1)
 
 
 def _episodes(issue_hours: pd.DataFrame, start: datetime, end: datetime, gap_hours: int) -> pd.DataFrame:
@@ -56,7 +93,7 @@ def _episodes(issue_hours: pd.DataFrame, start: datetime, end: datetime, gap_hou
     chosen = (ended > hour_fraction(start)) & (ended <= hour_fraction(end))
     return pd.DataFrame(
         {
-            "project": groups.names["project"].take(issue[first][chosen]).reset_index(drop=True),
+            "project": groups.told(issue[first][chosen])["project"],
             "hours": (hour[last] - hour[first])[chosen].astype(np.float64),
         }
     )

@@ -34,7 +34,7 @@ def timeline(
     begins = edges(start, end, zone, size)
     buckets = len(begins) - 1
     groups = grouped((by,), hours)
-    count = len(groups.names)
+    count = groups.count
     cells = groups.numbers[0] * buckets + bucketed(hours["hour"], begins)
     events = summed(cells, hours["events"], count * buckets).reshape(count, buckets)
     names = [str(name) for name in groups.names[by]]

@@ -9,7 +9,7 @@ from reports.aggregation import Aggregation, counts
 from reports.columns import EVENTS, GROUPED, UNHANDLED_EVENTS
 from reports.counting import words
 from reports.filters import GROUPINGS
-from reports.grouping import grouped, ranked, summed
+from reports.grouping import grouped, ranking, summed
 from reports.report import Column
 from reports.statistics import LEAST_FOR_PERCENT, parts
 
@@ -17,16 +17,20 @@ from reports.statistics import LEAST_FOR_PERCENT, parts
 def unhandled_rate(now: pd.DataFrame, before: pd.DataFrame, by: str | Sequence[str] = "project") -> pd.DataFrame:
     """Rank groups by unhandled events, with their rate and the rate before."""
     groups = grouped(words(by), now, before)
-    (here, there), count = groups.numbers, len(groups.names)
-    was = summed(there, before["events"], count)
-    made = groups.names.assign(
-        events=summed(here, now["events"], count), unhandled_events=summed(here, now["unhandled_events"], count)
-    )
-    made["unhandled_rate"] = parts(made["unhandled_events"], made["events"])
-    made["previous_rate"] = parts(summed(there, before["unhandled_events"], count), was)
-    is_enough = (made["events"] >= LEAST_FOR_PERCENT) & (was >= LEAST_FOR_PERCENT)
-    made["difference"] = np.where(is_enough, made["unhandled_rate"] - made["previous_rate"], np.nan)
-    return ranked(made, made["unhandled_events"])
+    (here, there), count = groups.numbers, groups.count
+    events, was = summed(here, now["events"], count), summed(there, before["events"], count)
+    unhandled = summed(here, now["unhandled_events"], count)
+    rate, before_rate = parts(unhandled, events), parts(summed(there, before["unhandled_events"], count), was)
+    is_enough = (events >= LEAST_FOR_PERCENT) & (was >= LEAST_FOR_PERCENT)
+    order = ranking(unhandled)
+    made = {
+        "events": events,
+        "unhandled_events": unhandled,
+        "unhandled_rate": rate,
+        "previous_rate": before_rate,
+        "difference": np.where(is_enough, rate - before_rate, np.nan),
+    }
+    return pd.DataFrame({**groups.told(order), **{name: values[order] for name, values in made.items()}})
 
 
 AGGREGATION = Aggregation(

@@ -23,7 +23,7 @@ def users_affected(
            others for the same reason.
     """
     groups = grouped(words(by), now, before)
-    count = len(groups.names)
+    count = groups.count
     made = groups.names.assign(
         users=users(groups, now),
         events=summed(groups.numbers[0], now["events"], count),

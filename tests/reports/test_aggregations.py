@@ -12,6 +12,7 @@ from reports.aggregation import COUNTS, Aggregation, empty
 from reports.aggregations import AGGREGATIONS, aggregation
 from reports.errors import MissingColumn, ReportsError
 from reports.filters import GROUPINGS
+from reports.grouping import coded
 from reports.report import table
 from tests.support.frames import expected, frame, params
 
@@ -61,6 +62,16 @@ def test_the_order_of_the_rows_that_come_changes_nothing(case: Path) -> None:
             for name, value in given.items()
         }
         pd.testing.assert_frame_equal(wanted.run(**mixed), first, check_exact=True)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}-{case.name}")
+def test_texts_that_are_numbered_give_the_same(case: Path) -> None:
+    wanted, given = BY_NAME[case.parent.name], told(case)
+    frames = [name for name, value in given.items() if isinstance(value, pd.DataFrame)]
+    together = dict(zip(frames, coded(*(given[name] for name in frames)), strict=True))
+    alone = {name: coded(given[name])[0] for name in frames}
+    for numbered in (together, alone):
+        pd.testing.assert_frame_equal(wanted.run(**given | numbered), wanted.run(**given), check_exact=True)
 
 
 @pytest.mark.parametrize("name", BY_NAME)
