@@ -3,6 +3,7 @@
 from reports.built_in import followed, rhythm, sections, spread
 from reports.built_in.gathered import Gathered
 from reports.built_in.headline import DEFINITIONS, figures, notes, quality_figures
+from reports.grouping import coded
 from reports.report import Report, span
 
 HEATMAP_HOURS = 6 * 24
@@ -11,6 +12,9 @@ HEATMAP_HOURS = 6 * 24
 def compared(name: str, title: str, found: Gathered) -> Report:
     """Make the report of what was gathered."""
     period = found.period
+    (now, then), (history,) = coded(found.now, found.then), coded(found.history)
+    found = found._replace(now=now, then=then, history=history)
+    hours = found.hours
     movement = sections.moved(found)
     escalating = followed.escalating(found)
     churn = sections.churn(found)
@@ -22,11 +26,11 @@ def compared(name: str, title: str, found: Gathered) -> Report:
         *([sections.gone_quiet(movement)] if found.times == 1 else []),
         sections.top_culprits(found, churn),
         sections.by_project(found),
-        rhythm.levels(found),
+        rhythm.levels(found, hours),
         rhythm.unhandled(found),
-        rhythm.timeline(found, spiking),
+        rhythm.timeline(found, hours, spiking),
         rhythm.spike_list(spiking, period.zone),
-        *([rhythm.heatmap(found)] if period.hours >= HEATMAP_HOURS else []),
+        *([rhythm.heatmap(found, hours)] if period.hours >= HEATMAP_HOURS else []),
         followed.silence(found),
         spread.releases(found),
         spread.environments(found, movement),

@@ -9,6 +9,7 @@ from reports.aggregations import aggregation
 from reports.built_in.chosen import lately, whole
 from reports.built_in.gathered import Gathered
 from reports.built_in.saying import are, counted, named, rough, section, sentence
+from reports.hourly import at, end_number, hour_number, numbered
 from reports.report import Section
 from reports.wording import number
 
@@ -21,8 +22,7 @@ def escalating(found: Gathered) -> pd.DataFrame:
     issue_hours = empty(ISSUE_HOURS)
     if late:
         filters = found.asked.filters._replace(issue=())
-        read = frames.issue_hours(lately(period), filters, found.reader, chosen=late)
-        issue_hours = read.sort_values(["project", "issue_id", "hour"], ignore_index=True)
+        issue_hours = frames.issue_hours(lately(period), filters, found.reader, chosen=late)
     return aggregation("escalating").run(
         now=found.now,
         before=found.compared_by("project", "issue"),
@@ -78,12 +78,7 @@ def _ends(found: Gathered) -> pd.DataFrame:
     if not frequent:
         return empty(ISSUE_HOURS)
     days = frames.issue_days(whole(period, found.before), frequent, found.asked.filters, found.reader)
-    both = [
-        days[["project", "issue_id"]].assign(hour=days[name].dt.floor("h"))
-        for name in ("first_seen_at", "last_seen_at")
-    ]
-    made = pd.concat(both, ignore_index=True).drop_duplicates()
-    made = made[(made["hour"] >= pd.Timestamp(found.before.start).floor("h")) & (made["hour"] < period.end)]
-    return made.assign(events=np.ones(len(made), dtype=np.int64)).sort_values(
-        ["project", "issue_id", "hour"], ignore_index=True
-    )
+    hours = np.concatenate([numbered(days["first_seen_at"]), numbered(days["last_seen_at"])])
+    inside = np.flatnonzero((hours >= hour_number(found.before.start)) & (hours < end_number(period.end)))
+    made = days[["project", "issue_id"]].take(inside % max(len(days), 1)).reset_index(drop=True)
+    return made.assign(hour=at(hours[inside]), events=np.ones(len(inside), dtype=np.int64))

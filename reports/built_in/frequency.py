@@ -5,7 +5,6 @@ from reports.aggregations import aggregation
 from reports.built_in.asked import Asked
 from reports.built_in.headline import DEFINITIONS
 from reports.built_in.saying import counted, only, section, sentence
-from reports.built_in.sections import kept
 from reports.counting import words
 from reports.period import Period
 from reports.reading import Reader
@@ -22,7 +21,7 @@ def make(reader: Reader, period: Period, asked: Asked) -> Report:
     now = frames.frequency(period, by, asked.filters, reader)
     then = frames.frequency(before, by, asked.filters, reader, counts_users=False)
     wanted = aggregation("frequency")
-    made = wanted.run(now=now, before=kept(then, now, by), hours=period.hours, by=by)
+    made = wanted.run(now=now, before=then, hours=period.hours, by=by, only_now=True)
     events, was = int(now["events"].sum()), int(then["events"].sum())
     shown = int(made["events"].head(top).sum())
     said = f"{counted(events, 'event')} in {counted(len(made), 'row')} by {', '.join(by)}"

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from models.views.view import LEVELS
 from reports import frames
 from reports.aggregation import ISSUE_HOURS, empty
 from reports.aggregations import aggregation
@@ -28,15 +27,14 @@ def size(period: Period, most_hours: int) -> Size:
     return "day" if period.hours <= 100 * 24 else "week"
 
 
-def levels(found: Gathered) -> Section:
+def levels(found: Gathered, hours: pd.DataFrame) -> Section:
     """Tell how many events of each level there were when."""
-    period, hours = found.period, found.hours
-    wanted = aggregation("level_mix")
+    period, wanted = found.period, aggregation("level_mix")
     made = wanted.run(hours=hours, start=period.start, end=period.end, zone=period.zone, size=size(period, 49))
-    there = [level for level in LEVELS if (hours["level"] == level).any()]
-    made = made[made["level"].isin(there)]
+    of_level = made.groupby("level", sort=False)["events"].sum()
+    made = made[made["level"].isin(of_level.index[of_level > 0])]
     events = int(hours["events"].sum())
-    severe = int(hours.loc[hours["level"].isin(SEVERE), "events"].sum())
+    severe = int(of_level.reindex(list(SEVERE)).sum())
     said = f"{percent(severe / events)} of the events are fatal or error" if events else "no event occurred"
     chart = Chart("stacked", "starts_at", "events", "level", partial="is_partial")
     return section("levels", "Levels", sentence(said), made, wanted.gives, chart=chart)
@@ -72,9 +70,10 @@ def spikes(found: Gathered) -> pd.DataFrame:
     span = Period(
         made["starts_at"].min().to_pydatetime(), made["ends_at"].max().to_pydatetime(), found.period.zone, "span"
     )
-    filters = found.asked.filters._replace(project=tuple(sorted(made["project"].unique())))
-    issue_hours = frames.issue_hours(span, filters, found.reader)
-    return wanted.run(issue_hours=issue_hours.sort_values(["project", "issue_id", "hour"]), top=SPIKES, **told)
+    projects = sorted(made["project"].unique())
+    issue_hours = frames.issue_hours(span, found.asked.filters._replace(project=tuple(projects)), found.reader)
+    told["hours"] = found.history[found.history["project"].isin(projects)]  # each project is tested by itself
+    return wanted.run(issue_hours=issue_hours, top=SPIKES, **told)
 
 
 def spike_list(made: pd.DataFrame, zone: str) -> Section:
@@ -91,13 +90,11 @@ def spike_list(made: pd.DataFrame, zone: str) -> Section:
     return section("spikes", "Spikes", sentence(said), made, aggregation("spikes").gives)
 
 
-def timeline(found: Gathered, spiking: pd.DataFrame) -> Section:
+def timeline(found: Gathered, hours: pd.DataFrame, spiking: pd.DataFrame) -> Section:
     """Tell how many events there were when, with spikes marked."""
     period, wanted = found.period, aggregation("timeline")
     chosen = size(period, MOST_HOURS)
-    made = wanted.run(
-        hours=found.hours, start=period.start, end=period.end, zone=period.zone, size=chosen, by="environment"
-    )
+    made = wanted.run(hours=hours, start=period.start, end=period.end, zone=period.zone, size=chosen, by="environment")
     begins = made["starts_at"]
     ends = begins.shift(-1).fillna(pd.Timestamp(period.end))
     is_spike = np.zeros(len(made), dtype=bool)
@@ -118,10 +115,10 @@ def timeline(found: Gathered, spiking: pd.DataFrame) -> Section:
     return section("timeline", "Timeline", sentence(said), made, columns, chart=chart)
 
 
-def heatmap(found: Gathered) -> Section:
+def heatmap(found: Gathered, hours: pd.DataFrame) -> Section:
     """Tell in which hours of the week events occur."""
     period, wanted = found.period, aggregation("heatmap")
-    made = wanted.run(hours=found.hours, start=period.start, end=period.end, zone=period.zone)
+    made = wanted.run(hours=hours, start=period.start, end=period.end, zone=period.zone)
     said = "no event occurred"
     if len(made):
         most = made.iloc[int(np.nanargmax(made["mean_events"].to_numpy()))]

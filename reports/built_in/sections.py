@@ -1,5 +1,7 @@
 """What changed, which issues moved, and the top culprits."""
 
+from datetime import timedelta
+
 import pandas as pd
 
 from reports import frames
@@ -8,16 +10,17 @@ from reports.aggregations.issue_movement import GONE_QUIET, NEW, RECURRING, REGR
 from reports.built_in.chosen import BY_CULPRIT, sparks
 from reports.built_in.gathered import Gathered, recent
 from reports.built_in.saying import are, counted, named, only, percent, section, sentence
+from reports.columns import CUMULATIVE_SHARE
 from reports.filters import Filters
-from reports.grouping import grouped
+from reports.grouping import matches
 from reports.period import Period
 from reports.reading import Reader
 from reports.report import Chart, Column, Section
+from reports.statistics import parts
 
 CHANGES = 10
 QUIET = 10
 CHURNED = 20
-CUMULATED = ("cumulative_share",)
 TREND = Column("trend", "By day", "sparkline", "Events of each UTC day, up to the last one of the period.")
 
 
@@ -101,13 +104,17 @@ def churn(found: Gathered) -> pd.DataFrame:
 def top_culprits(found: Gathered, churned: pd.DataFrame) -> Section:
     """Tell the most frequent culprits, each with its days and what it and those above make, the others in one row."""
     period, top = found.period, found.asked.top
-    now = found.now
-    before = kept(found.compared_by(*BY_CULPRIT), now, BY_CULPRIT)
     wanted = aggregation("by_culprit")
-    made = wanted.run(now=now, before=before, hours=period.hours, dispersion=found.dispersion, top=top)
-    summed_up = aggregation("pareto").run(now=now, by=BY_CULPRIT, top=top)
-    made = made.merge(summed_up[[*BY_CULPRIT, *CUMULATED]], on=[*BY_CULPRIT], how="left", sort=False)
-    concentrated = aggregation("concentration").run(now=now, by=BY_CULPRIT)
+    made = wanted.run(
+        now=found.now,
+        before=found.compared_by(*BY_CULPRIT),
+        hours=period.hours,
+        dispersion=found.dispersion,
+        top=top,
+        only_now=True,
+    )
+    cumulated = parts(made["events"].cumsum(), made["events"].sum())
+    concentrated = aggregation("concentration").run(now=found.now, by=BY_CULPRIT)
     said = "no event occurred"
     if len(concentrated):
         row = concentrated.iloc[0]
@@ -121,21 +128,17 @@ def top_culprits(found: Gathered, churned: pd.DataFrame) -> Section:
             said += f" {'was' if entered == 1 else 'were'} {'not ' if entered else ''}among them before"
     filters = found.chosen.culprits
     made = made.assign(
-        users=_users(made, period, filters, found.reader), trend=_trend(made, period, filters, found.reader)
+        users=_users(made, period, filters, found.reader),
+        trend=_trend(made, period, filters, found.reader),
+        cumulative_share=cumulated,
     )
     columns = only(
-        (*wanted.gives, *aggregation("pareto").gives, TREND),
+        (*wanted.gives, CUMULATIVE_SHARE, TREND),
         *("project", "culprit", "trend", "events", "users", "share", "cumulative_share"),
         *("previous_events", "change", "is_significant", "is_new", "first_seen_at", "last_seen_at"),
     )
     chart = Chart("pareto", "culprit", "share", "cumulative_share", mark="is_new")
     return section("top_culprits", "Top culprits", sentence(said), made, columns, chart=chart)
-
-
-def kept(before: pd.DataFrame, now: pd.DataFrame, by: tuple[str, ...]) -> pd.DataFrame:
-    """Leave out what is in no group of now."""
-    groups = grouped(by, now, before)
-    return before[pd.Series(groups.numbers[1]).isin(groups.numbers[0]).to_numpy()]
 
 
 def by_project(found: Gathered) -> Section:
@@ -148,8 +151,7 @@ def by_project(found: Gathered) -> Section:
         dispersion=found.dispersion,
         top=found.asked.top,
     )
-    told = made[["project"]].merge(found.users, on="project", how="left")["users"].astype("Int64")
-    made = made.assign(users=told)
+    made = made.assign(users=looked_up(made, found.users, ("project",), "users"))
     named_ones = made[(made["events"] > 0) & ~made["is_other"]]
     said = "no project had an event"
     if len(named_ones):
@@ -168,6 +170,13 @@ def by_project(found: Gathered) -> Section:
     return section("projects", "Projects", sentence(said), made, columns, chart=chart)
 
 
+def looked_up(made: pd.DataFrame, told: pd.DataFrame, by: tuple[str, ...], name: str) -> pd.Series:
+    """Give whole numbers that another frame tells of the same names; missing where it tells none."""
+    places = matches(by, made, told)
+    values = pd.array(told[name].to_numpy(), dtype="Int64")
+    return pd.Series(values.take(places, allow_fill=True), index=made.index)
+
+
 def total(frame: pd.DataFrame, before: pd.DataFrame) -> tuple[int, int]:
     """Give the events of both periods."""
     return int(frame["events"].sum()), int(before["events"].sum())
@@ -177,8 +186,7 @@ def _users(made: pd.DataFrame, period: Period, filters: Filters, reader: Reader)
     if not filters.culprit:
         return made["users"]
     told = frames.users(period, filters, reader, by=BY_CULPRIT)
-    found = made[[*BY_CULPRIT]].merge(told, on=list(BY_CULPRIT), how="left", sort=False)["users"].astype("Int64")
-    return found.mask(made["is_other"].to_numpy())
+    return looked_up(made, told, BY_CULPRIT, "users").mask(made["is_other"].to_numpy())
 
 
 def _trend(made: pd.DataFrame, period: Period, filters: Filters, reader: Reader) -> pd.Series:
@@ -187,15 +195,14 @@ def _trend(made: pd.DataFrame, period: Period, filters: Filters, reader: Reader)
         return pd.Series([None] * len(made), dtype="object")
     spread = sparks(period)
     told = frames.culprit_days(spread, filters, reader)
-    axis = [
-        day.date() for day in pd.date_range(spread.start.date(), (period.end - pd.Timedelta(microseconds=1)).date())
-    ]
+    first, last = spread.start.date(), (period.end - timedelta(microseconds=1)).date()
+    axis = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     place = {day: number for number, day in enumerate(axis)}
     lines: dict[tuple[str, str], list[int]] = {}
     for project, culprit, day, events in zip(
-        told["project"], told["culprit"], told["day"], told["events"], strict=True
+        *(told[name].tolist() for name in ("project", "culprit", "day", "events")), strict=True
     ):
-        lines.setdefault((project, culprit), [0] * len(axis))[place[day]] += int(events)
+        lines.setdefault((project, culprit), [0] * len(axis))[place[day]] += events
     values = [
         None if is_other else lines.get((project, culprit))
         for project, culprit, is_other in zip(made["project"], made["culprit"], made["is_other"], strict=True)

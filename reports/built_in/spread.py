@@ -1,13 +1,18 @@
 """Releases, environments, noise and budgets."""
 
+import numpy as np
 import pandas as pd
 
+from reports import frames
+from reports.aggregation import empty
 from reports.aggregations import aggregation
 from reports.aggregations.issue_movement import NEW
-from reports.built_in.gathered import BY_RELEASE, Gathered, mean_of, quiet_users
+from reports.built_in.chosen import BY_QUIET, of_issues
+from reports.built_in.gathered import BY_RELEASE, UNKNOWN_USERS, Gathered, mean_of
 from reports.built_in.saying import counted, named, only, percent, section, sentence
-from reports.built_in.sections import kept
+from reports.grouping import Ints, grouped, issue_places, matches
 from reports.report import Chart, Column, Section
+from reports.statistics import parts
 
 RELEASES = 10
 ENVIRONMENTS = 20
@@ -25,11 +30,12 @@ def releases(found: Gathered) -> Section:
     wanted = aggregation("frequency")
     made = wanted.run(
         now=now,
-        before=kept(mean_of(then, BY_RELEASE, found.times), now, BY_RELEASE),
+        before=mean_of(then, BY_RELEASE, found.times),
         hours=found.period.hours,
         by=BY_RELEASE,
         dispersion=found.dispersion,
         top=RELEASES,
+        only_now=True,
     )
     count = int((now["release"] != "").sum())
     said = f"{counted(count, 'release')} had events"
@@ -51,14 +57,8 @@ def environments(found: Gathered, movement: pd.DataFrame) -> Section:
     wanted = aggregation("environments")
     before = found.compared_by("project", "environment")
     made = wanted.run(now=found.now, before=before, ever=found.now, dispersion=found.dispersion)
-    new = movement[movement["movement"] == NEW][["project", "issue_id"]].rename(columns={"issue_id": "issue"})
-    of_new = found.now.merge(new, on=["project", "issue"], how="inner", sort=False)
-    more = wanted.run(now=of_new, before=of_new.iloc[:0], ever=of_new)
-    keys = ["project", "environment"]
-    more = more[[*keys, "issues", "first_here", "escape_rate"]].rename(columns={"issues": "new_issues"})
-    made = made.drop(columns=["first_here", "escape_rate"]).merge(more, on=keys, how="left", sort=False)
-    for name in ("new_issues", "first_here"):
-        made[name] = made[name].fillna(0).astype("int64")
+    issues, first_here = _of_new(found, movement, made)
+    made = made.assign(new_issues=issues, first_here=first_here, escape_rate=parts(first_here, issues))
     said = "no environment had an event"
     if len(made):
         first = made.iloc[0]
@@ -72,10 +72,23 @@ def environments(found: Gathered, movement: pd.DataFrame) -> Section:
     return section("environments", "Environments", sentence(said), made, columns, top=ENVIRONMENTS)
 
 
+def _of_new(found: Gathered, movement: pd.DataFrame, made: pd.DataFrame) -> tuple[Ints, Ints]:
+    """Give for each environment how many issues are new, and how many of them were first seen there."""
+    new = movement.loc[(movement["movement"] == NEW).to_numpy(), ["project", "issue_id"]]
+    if new.empty:
+        return np.zeros(len(made), dtype=np.int64), np.zeros(len(made), dtype=np.int64)
+    known = found.now[found.now["issue"].isin(new["issue_id"].to_numpy()).to_numpy()]
+    of_new = known[issue_places(known.rename(columns={"issue": "issue_id"}), new) >= 0]
+    more = aggregation("environments").run(now=of_new, before=of_new.iloc[:0], ever=of_new)
+    places = matches(("project", "environment"), made, more)
+    issues, first_here = (np.append(more[name].to_numpy(), 0)[places] for name in ("issues", "first_here"))
+    return issues, first_here
+
+
 def noise(found: Gathered) -> Section:
     """Tell what could be muted."""
     wanted = aggregation("noise_candidates")
-    made = wanted.run(now=quiet_users(found), issues=found.issues, top=NOISE)
+    made = wanted.run(now=_with_users(found), issues=found.issues, top=NOISE)
     said = "no issue is frequent and harmless"
     if len(made):
         saved = percent(made["cumulative_share"].iloc[-1])
@@ -83,6 +96,21 @@ def noise(found: Gathered) -> Section:
             f"muting {'this issue' if len(made) == 1 else f'these {len(made)} issues'} would save {saved} of the events"
         )
     return section("noise", "Noise", sentence(said), made, wanted.gives)
+
+
+def _with_users(found: Gathered) -> pd.DataFrame:
+    """Give the counts of the period with the users of each level of an issue in one row of it, many where not told."""
+    told = empty({"project": "str", "level": "str", "issue": "int64", "users": "int64"})
+    if found.chosen.quiet:
+        filters = of_issues(found.asked.filters, found.chosen.quiet)
+        told = frames.users(found.period, filters, found.reader, by=BY_QUIET)
+    groups = grouped(BY_QUIET, found.now, told)
+    here, there = groups.numbers
+    users = np.full(groups.count, UNKNOWN_USERS)
+    users[there] = told["users"].to_numpy()
+    row = np.zeros(groups.count, dtype=np.int64)
+    row[here] = np.arange(len(here))
+    return found.now.assign(users=np.where(row[here] == np.arange(len(here)), users[here], 0))
 
 
 def budget(found: Gathered) -> list[Section]:
