@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from ingest.groups import fill_issues, insert_groups, later
 from ingest.rows import BATCH_COLUMNS, FACT_COLUMNS, DimensionRow, Row
+from ingest.twins import insert_sources, is_conflict, twins_of
 from models import DIMENSIONS, DimProject, failpoints
 from models.delta import DELTA_COLUMNS, DELTA_GROUP, DELTA_SELECT
 
@@ -95,10 +96,15 @@ Project = tuple[int, str | None, str | None]
 
 
 class Loaded(NamedTuple):
-    """What became of a batch: how many rows are new, and how many events had one already."""
+    """
+    What became of a batch: how many rows are new, and how many events had one already.
+
+    `conflicts`: the places of those, in the batch, that are none of both, for another event has their id.
+    """
 
     new: int
     known: int
+    conflicts: tuple[int, ...] = ()
 
 
 class KnownDimensions:
@@ -165,7 +171,8 @@ def insert_rows(connection: Connection, rows: Sequence[Row], loaded_at: datetime
     if not rows:
         return Loaded(0, 0)
     unique: dict[tuple[int, UUID], Row] = {}
-    twins = [row for row in rows if unique.setdefault(row.identity, row) is not row]
+    for row in rows:
+        unique.setdefault(row.identity, row)
     since = min(row.occurred_at for row in rows) - ONE_DAY
     until = max(row.occurred_at for row in rows) + ONE_DAY
     insert_dimensions(connection, rows, loaded_at, known)
@@ -184,11 +191,39 @@ def insert_rows(connection: Connection, rows: Sequence[Row], loaded_at: datetime
         )
     }
     failpoints.passed(failpoints.MERGED)
-    twins += [row for identity, row in unique.items() if identity not in inserted]
-    told = [(*row.identity, row.values[-1]) for row in twins if row.values[-1] is not None]
-    for has in fill_issues(connection, told, window):
+    if len(inserted) == len(rows):
+        return Loaded(len(rows), 0)
+    fresh = {id(unique[identity]) for identity in inserted}
+    again = [place for place, row in enumerate(rows) if id(row) not in fresh]
+    conflicts = _meet(connection, rows, again, window, known)
+    return Loaded(len(inserted), len(again) - len(conflicts), conflicts)
+
+
+def _meet(
+    connection: Connection,
+    rows: Sequence[Row],
+    again: Sequence[int],
+    window: dict[str, datetime],
+    known: KnownDimensions,
+) -> tuple[int, ...]:
+    """Note what the rows at these places tell of events that have their rows already; give those that conflict."""
+    twins = twins_of(connection, [rows[place] for place in again], window)
+    conflicts = []
+    met = []
+    for place, twin in zip(again, twins, strict=True):
+        if twin is not None and is_conflict(rows[place], twin):
+            conflicts.append(place)
+        elif twin is not None:
+            met.append((rows[place], twin))
+    insert_sources(connection, met)
+    told = [
+        (row.identity[0], twin.group_key, row.values[-1], twin.occurred_at)
+        for row, twin in met
+        if row.values[-1] is not None
+    ]
+    for has in fill_issues(connection, told):
         known.has_issue(*has)
-    return Loaded(len(inserted), len(rows) - len(inserted))
+    return tuple(conflicts)
 
 
 def marks(rows: Iterable[Row]) -> set[tuple[Any, ...]]:

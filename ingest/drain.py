@@ -222,6 +222,7 @@ class Drain:
         metrics.PAYLOADS.inc(tally.payloads)
         for outcome, count in (("loaded", tally.loaded), ("duplicate", tally.duplicates), ("refused", tally.refused)):
             metrics.EVENTS.labels(outcome).inc(count)
+        metrics.CONFLICTS.inc(tally.conflicts)
         metrics.ISSUE_CHANGES.inc(tally.issue_changes)
         metrics.SET_ASIDE.inc(tally.set_aside)
 

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     SPOOL_FULL = "spool_full"
     SPOOL_DAMAGED = "spool_damaged"
     ROW_REFUSED = "row_refused"
+    CONFLICT = "conflict"
     INTERNAL = "internal"
 
 

@@ -9,7 +9,6 @@ docs/adr/0012-issues-follow-what-was-told-last.md.
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import insert
@@ -29,13 +28,15 @@ READ_GROUPS = text(
     """
 )
 
-_FILL = """
+# A later form of an event that has its row may know what the first did not: the issue Sentry counts it to.
+FILL_ISSUES = text(
+    """
     with told as (
-        select distinct on (e.project_id, e.group_key) e.project_id, e.group_key, t.issue_id, e.occurred_at
-        from unnest(cast(:project_ids as bigint[]), cast(:event_ids as uuid[]), cast(:issue_ids as bigint[]))
-            with ordinality as t(project_id, event_id, issue_id, place)
-        {events}
-        order by e.project_id, e.group_key, e.occurred_at desc, t.place
+        select distinct on (project_id, group_key) project_id, group_key, issue_id, occurred_at
+        from unnest(cast(:project_ids as bigint[]), cast(:group_keys as bigint[]), cast(:issue_ids as bigint[]),
+            cast(:occurred_at as timestamptz[]))
+            with ordinality as t(project_id, group_key, issue_id, occurred_at, place)
+        order by project_id, group_key, occurred_at desc, place
     )
     update warehouse.dim_group g set issue_id = told.issue_id, issue_told_at = told.occurred_at
     from told
@@ -43,21 +44,7 @@ _FILL = """
     and (g.issue_id is null or (g.issue_id <> told.issue_id
         and coalesce(g.issue_told_at, '-infinity') < told.occurred_at))
     returning g.project_id, g.group_key, g.issue_id
-"""
-# A later form of an event that has its row may know what the first did not: the issue Sentry counts it to.
-FILL_ISSUES = text(
-    _FILL.format(
-        events="""join warehouse.fact_event e on e.project_id = t.project_id and e.event_id = t.event_id
-        where e.occurred_at >= :since and e.occurred_at < :until"""
-    )
-)
-# The same for rows of doubtful time, which may lie on any day.
-FILL_ODD_ISSUES = text(
-    _FILL.format(
-        events="""join warehouse.event_odd_time o on o.project_id = t.project_id and o.event_id = t.event_id
-        join warehouse.fact_event e
-            on e.project_id = o.project_id and e.event_id = o.event_id and e.occurred_at = o.occurred_at"""
-    )
+    """
 )
 
 
@@ -91,20 +78,18 @@ def insert_groups(connection: Connection, groups: dict[tuple[int, int], Dimensio
     return have
 
 
-def fill_issues(
-    connection: Connection, told: Sequence[tuple[int, UUID, int]], window: dict[str, datetime]
-) -> list[Told]:
+def fill_issues(connection: Connection, told: Sequence[tuple[int, int, int, datetime]]) -> list[Told]:
     """
     Tell the issues of events that had their rows already.
 
-    Takes: (project_id, event_id, issue_id), and between which instants those rows lie that have no doubtful time.
+    Takes: project_id and group_key of each such row, the issue that is told of it, and when the row's event occurred.
     Gives: which issue those groups have now that were moved.
     """
     if not told:
         return []
-    project_ids, event_ids, issue_ids = (list(column) for column in zip(*told, strict=True))
-    issues = {"project_ids": project_ids, "event_ids": event_ids, "issue_ids": issue_ids}
-    moved = [*connection.execute(FILL_ISSUES, {**issues, **window}), *connection.execute(FILL_ODD_ISSUES, issues)]
+    project_ids, group_keys, issue_ids, occurred_at = (list(column) for column in zip(*told, strict=True))
+    issues = {"project_ids": project_ids, "group_keys": group_keys, "issue_ids": issue_ids, "occurred_at": occurred_at}
+    moved = connection.execute(FILL_ISSUES, issues)
     return [(project_id, group_key, issue_id) for project_id, group_key, issue_id in moved]
 
 

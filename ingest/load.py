@@ -34,6 +34,7 @@ GROUP_SPAN = timedelta(days=2)  # rows of one INSERT lie so close in time, so th
 FOUNDED = 1 << 62  # ids of projects known by slug alone, far above any that Sentry gives
 SETTINGS_SECONDS = 5.0  # so old the memory of project settings, and of payload dictionaries, may be
 
+CONFLICT = "Another event with the id {} was there before, of the same form and with other content; it keeps its row."
 NO_PROJECT = "an event names no project; give it one with `errhouse load --project ID`."
 CLEAR_BATCH = text("delete from batch_event")
 READ_PROJECTS = text("select project_id, slug, is_scrubbed from warehouse.dim_project")
@@ -46,7 +47,7 @@ class Tally(NamedTuple):
     """
     What became of a batch; `events = loaded + duplicates + refused`, always.
 
-    `issue_changes`: those told, whether new or met again; they are no events.
+    `issue_changes`: those told, whether new or met again; they are no events. `conflicts` are among those refused.
     """
 
     payloads: int = 0
@@ -56,6 +57,7 @@ class Tally(NamedTuple):
     refused: int = 0
     set_aside: int = 0
     issue_changes: int = 0
+    conflicts: int = 0
 
     def plus(self, other: "Tally") -> "Tally":
         """Add two tallies up."""
@@ -192,6 +194,9 @@ class Loader:
             refused_changes = self._insert_changes(connection, changes, at) if changes.told else []
             for index, why in refused:
                 kept.append(Aside(owners[index], Reason.ROW_REFUSED, f"PostgreSQL refused the row ({why}).", True))
+            for index in loaded.conflicts:
+                why = CONFLICT.format(rows[index].identity[1].hex)
+                kept.append(Aside(owners[index], Reason.CONFLICT, why, is_refused_event=True))
             for index, why in refused_changes:
                 kept.append(Aside(changes.owners[index], Reason.ROW_REFUSED, f"PostgreSQL refused the row ({why})."))
             keep(connection, kept)
@@ -203,6 +208,7 @@ class Loader:
                 refused=sum(aside.is_refused_event for aside in kept),
                 set_aside=len(kept),
                 issue_changes=len(changes.told) - len(refused_changes),
+                conflicts=len(loaded.conflicts),
             )
             if tally.payloads:
                 connection.execute(_ADD_TALLY, _tally_values(origin, at, tally))
@@ -233,8 +239,10 @@ class Loader:
                 with connection.begin_nested():
                     if not is_first:
                         connection.execute(CLEAR_BATCH)
-                    done = insert_rows(connection, [rows[index] for index in sorted(group)], now, self._known)
-                loaded = Loaded(loaded.new + done.new, loaded.known + done.known)
+                    as_sent = sorted(group)
+                    done = insert_rows(connection, [rows[index] for index in as_sent], now, self._known)
+                conflicts = (*loaded.conflicts, *(as_sent[place] for place in done.conflicts))
+                loaded = Loaded(loaded.new + done.new, loaded.known + done.known, conflicts)
                 is_first = False
             except Exception as error:
                 if verdict(error) is not Verdict.BISECT:
@@ -289,6 +297,7 @@ def _tally_values(origin: str, now: datetime, tally: Tally) -> dict[str, object]
         "refused_count": tally.refused,
         "set_aside_count": tally.set_aside,
         "issue_change_count": tally.issue_changes,
+        "conflict_count": tally.conflicts,
     }
 
 
@@ -302,6 +311,7 @@ def _tally_statement() -> Insert:
         "refused_count",
         "set_aside_count",
         "issue_change_count",
+        "conflict_count",
     )
     return statement.on_conflict_do_update(
         index_elements=["origin", "loaded_on"],

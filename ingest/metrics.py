@@ -32,6 +32,9 @@ SPOOL_FAILURES = Counter(
 )
 PAYLOADS = Counter("errhouse_payloads_read", "Payloads the loader has read from spools.")
 EVENTS = Counter("errhouse_events", "Events the loader met, by outcome: loaded, duplicate or refused.", ["outcome"])
+CONFLICTS = Counter(
+    "errhouse_event_conflicts", "Events refused, and set aside, because another event with their id was there before."
+)
 ISSUE_CHANGES = Counter("errhouse_issue_changes", "Changes of issues the loader was told, new or met again.")
 SET_ASIDE = Counter("errhouse_set_aside", "Payloads set aside.")
 TRIMMED = Counter("errhouse_set_aside_trimmed", "Records of what was set aside that were removed for want of room.")

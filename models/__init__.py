@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         DimTransaction,
         DimUser,
     )
-    from models.event import EventOddTime, EventPayload, FactEvent
+    from models.event import EventOddTime, EventPayload, EventSource, FactEvent
     from models.issue import DimIssue, IssueChange
     from models.outbox import Delivery, Outbox, ScriptRun, Ticket
     from models.project import DimProject, Hook, ProjectKey
@@ -101,6 +101,7 @@ __all__ = [
     "Erasure",
     "EventOddTime",
     "EventPayload",
+    "EventSource",
     "FactEvent",
     "Hook",
     "IssueChange",

@@ -17,7 +17,7 @@ from models.archive_day import Archived, states, touched, window
 from models.archive_files import ArchiveError, columns_of_file, read_whole
 from models.base import WAREHOUSE
 from models.corrections import correcting
-from models.leaves import ATTEMPTS, FIRST_PAUSE_SECONDS, LOCK_SECONDS, ODD_TIMES_GONE, Standing, is_busy, standing
+from models.leaves import ATTEMPTS, FIRST_PAUSE_SECONDS, HANGING_GONE, LOCK_SECONDS, Standing, is_busy, standing
 from models.ownership import as_owner
 from models.partitions import Leaf
 from models.rebuild import PROJECTS
@@ -56,6 +56,9 @@ EVENTS_GONE = text(
     ), odd_time_gone as (
         delete from warehouse.event_odd_time o using told t
         where o.project_id = :project_id and o.event_id = t.event_id and o.occurred_at = t.occurred_at
+    ), source_gone as (
+        delete from warehouse.event_source s using told t
+        where s.project_id = :project_id and s.event_id = t.event_id and s.occurred_at = t.occurred_at
     )
     select (select count(*) from event_gone), (select count(*) from payload_gone)
     """
@@ -183,7 +186,7 @@ def _leaf_gone(
         for parent, table in doomed:
             run(f"alter table {WAREHOUSE}.{parent} detach partition {table}")
             run(f"drop table {table}")
-    connection.execute(ODD_TIMES_GONE, window(leaf.days))
+    connection.execute(HANGING_GONE, window(leaf.days))
     return sum(each.manifest.state.event_count for each in held), sum(counts.values()) if is_held else 0
 
 

@@ -47,6 +47,9 @@ class LoadTally(Base):
     issue_change_count: Mapped[int] = mapped_column(
         BigInteger, server_default="0", comment="Changes of issues told, new or met again."
     )
+    conflict_count: Mapped[int] = mapped_column(
+        BigInteger, server_default="0", comment="Events refused because another event with their id was there before."
+    )
 
 
 class Removal(Base):

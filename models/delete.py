@@ -47,6 +47,9 @@ DELETED = text(
     ), odd_time_gone as (
         delete from warehouse.event_odd_time o using event_gone e
         where o.project_id = e.project_id and o.event_id = e.event_id and o.occurred_at = e.occurred_at
+    ), source_gone as (
+        delete from warehouse.event_source s using event_gone e
+        where s.project_id = e.project_id and s.event_id = e.event_id and s.occurred_at = e.occurred_at
     )
     select (select count(*) from event_gone), (select count(*) from payload_gone)
     """  # noqa: S608 - parts are ours

@@ -113,3 +113,24 @@ class EventOddTime(Base):
     occurred_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), comment="As in fact_event: where the row is."
     )
+
+
+class EventSource(Base):
+    """
+    Grain: one event and one further form that brought it. Written by the loader when it meets the event again.
+
+    The form of the fact's row is not here; an event that came in one form alone, as most do, has no row.
+    """
+
+    __tablename__ = "event_source"
+    __table_args__ = (
+        PrimaryKeyConstraint("project_id", "event_id", "source"),
+        Index(None, "occurred_at", postgresql_using="brin", postgresql_with={"pages_per_range": 32}),
+        described("Further forms that brought an event which had its row by then."),
+    )
+
+    occurred_at: Mapped[Instant] = mapped_column(comment="As in fact_event: where the row is, and when this goes.")
+    received_at: Mapped[Instant] = mapped_column(comment="When errhouse accepted the payload that came first so, UTC.")
+    event_id: Mapped[UUID] = mapped_column(comment="As in fact_event.")
+    project_id: Mapped[Key] = mapped_column(comment=PROJECT_ID)
+    source: Mapped[int] = mapped_column(SmallInteger, autoincrement=False, comment="The form, as in fact_event.")

@@ -54,12 +54,18 @@ LOCKERS = text(
     and relation = cast('{WAREHOUSE}.' || cast(:parent as text) as regclass)
     """  # noqa: S608 - names of ours
 )
-# What guards the identity of events that are not there any more.
-ODD_TIMES_GONE = text(
+# What hangs on events that are not there any more.
+HANGING_GONE = text(
     """
-    delete from warehouse.event_odd_time o where o.occurred_at >= :since and o.occurred_at < :until and not exists (
+    with odd_time_gone as (
+        delete from warehouse.event_odd_time o where o.occurred_at >= :since and o.occurred_at < :until and not exists (
+            select from warehouse.fact_event e
+            where e.project_id = o.project_id and e.event_id = o.event_id and e.occurred_at = o.occurred_at
+        )
+    )
+    delete from warehouse.event_source s where s.occurred_at >= :since and s.occurred_at < :until and not exists (
         select from warehouse.fact_event e
-        where e.project_id = o.project_id and e.event_id = o.event_id and e.occurred_at = o.occurred_at
+        where e.project_id = s.project_id and e.event_id = s.event_id and e.occurred_at = s.occurred_at
     )
     """
 )
@@ -177,7 +183,7 @@ def drop_detached(engine: Engine, note: Callable[[Connection, Detached, int], No
             _bounded(connection)
             connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": DROP_LOCK})
             if each.parent == "fact_event":
-                connection.execute(ODD_TIMES_GONE, {"since": each.days.first, "until": each.days.end})
+                connection.execute(HANGING_GONE, {"since": each.days.first, "until": each.days.end})
             become_owner(connection, local=True)
             if connection.execute(text("select to_regclass(:name)"), {"name": each.table}).scalar() is None:
                 continue

@@ -54,6 +54,9 @@ EVENTS_GONE = text(
     ), odd_time_gone as (
         delete from warehouse.event_odd_time o using doomed d
         where o.project_id = d.project_id and o.event_id = d.event_id and o.occurred_at = d.occurred_at
+    ), source_gone as (
+        delete from warehouse.event_source s using doomed d
+        where s.project_id = d.project_id and s.event_id = d.event_id and s.occurred_at = d.occurred_at
     )
     select (select count(*) from event_gone), (select count(*) from payload_gone)
     """

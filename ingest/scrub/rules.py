@@ -12,6 +12,7 @@ from ingest.scrub import patterns
 from ingest.scrub.scan import Hints
 
 FILTERED = "[Filtered]"
+MARK = re.compile(r"\[(?:Filtered|email|creditcard|iban|us-ssn|token)\]")  # what stands where a secret stood
 MANY = 100
 MESSAGE_CHARS = 8192  # of a message, as many as Sentry keeps
 

@@ -10,6 +10,13 @@ from models.views.view import INSTANT, LEVEL, PROJECT, PROJECT_ID, USER_SKETCH, 
 SOURCES = ("webhook_platform", "webhook_legacy", "service_hook", "sdk", "rest", "file")
 TIME_QUALITIES = ("exact", "missing", "too_old", "future", "drifted")
 
+
+def _word(source: str) -> str:
+    """Give the SQL for the word of a form's number."""
+    words = " ".join(f"when {number} then '{word}'" for number, word in enumerate(SOURCES, 1))
+    return f"case {source} {words} end"
+
+
 EVENTS = View(
     "events",
     "One row per error event, whatever form brought it. All instants are UTC.",
@@ -63,14 +70,17 @@ EVENTS = View(
         g.fingerprint,
         coalesce(e.tags, '{{}}'::jsonb) as tags,
         f.top_frame,
-        case e.source when 1 then 'webhook_platform' when 2 then 'webhook_legacy' when 3 then 'service_hook'
-            when 4 then 'sdk' when 5 then 'rest' when 6 then 'file' end as source,
+        {_word("e.source")} as source,
         case e.time_quality when 0 then 'exact' when 1 then 'missing' when 2 then 'too_old' when 3 then 'future'
             when 4 then 'drifted' end as time_quality,
         e.stack_key as stack_id,
         e.group_key as group_id,
         e.sample_weight::float8 as sample_weight,
-        case when e.user_key is not null then array[e.user_key] end as user_sketch
+        case when e.user_key is not null then array[e.user_key] end as user_sketch,
+        array[{_word("e.source")}] || array(
+            select {_word("s.source")} from warehouse.event_source s
+            where s.project_id = e.project_id and s.event_id = e.event_id order by s.received_at, s.source
+        ) as sources
     from warehouse.fact_event e
     left join warehouse.dim_project p on p.project_id = e.project_id
     left join warehouse.dim_group g on g.project_id = e.project_id and g.group_key = e.group_key
@@ -166,6 +176,12 @@ EVENTS = View(
             is_told=True,
         ),
         USER_SKETCH,
+        Column(
+            "sources",
+            "text[]",
+            "All forms that brought it, `source` first, then as they came. Asking costs a look-up for each event.",
+            is_told=True,
+        ),
     ),
     key=("project_id", "event_id"),
     loaded_at="received_at",

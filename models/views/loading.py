@@ -8,7 +8,8 @@ LOADS_DAILY = View(
     """
     select loaded_on as day, sum(payload_count)::bigint as payloads, sum(event_count)::bigint as events,
         sum(loaded_count)::bigint as loaded, sum(duplicate_count)::bigint as duplicates,
-        sum(refused_count)::bigint as refused, sum(set_aside_count)::bigint as set_aside
+        sum(refused_count)::bigint as refused, sum(set_aside_count)::bigint as set_aside,
+        sum(conflict_count)::bigint as conflicts
     from warehouse.load_tally group by loaded_on
     """,
     (
@@ -19,6 +20,12 @@ LOADS_DAILY = View(
         Column("duplicates", "bigint", "Events that had a row already.", is_told=True),
         Column("refused", "bigint", "Events that could not become a row; their payload is set aside.", is_told=True),
         Column("set_aside", "bigint", "Payloads set aside, whole or for one event.", is_told=True),
+        Column(
+            "conflicts",
+            "bigint",
+            "Of those refused, events with whose id another event was there before.",
+            is_told=True,
+        ),
     ),
     key=("day",),
 )

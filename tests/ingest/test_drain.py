@@ -172,6 +172,7 @@ def test_a_schema_fault_stops_loading_and_sets_nothing_aside(engine: Engine, dat
     loop.close()
     assert warehouse.tally(database_url) == {
         "payloads": 4, "events": 4, "loaded": 4, "duplicates": 0, "refused": 0, "set_aside": 0, "issue_changes": 0,
+        "conflicts": 0,
     }  # fmt: skip
 
 

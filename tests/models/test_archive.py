@@ -28,6 +28,10 @@ from tests.support.loading import NOON, PROJECT, Clock, loading, sdk, store, tol
 from tests.support.server import errhouse
 from tests.support.wait import until
 
+SOURCES = text(
+    "insert into warehouse.event_source (project_id, event_id, source, occurred_at, received_at) "
+    "select project_id, event_id, 1, occurred_at, received_at from warehouse.fact_event"
+)
 ONE_DAY = timedelta(days=1)
 THEN = NOON - 20 * ONE_DAY
 BEFORE = (NOON - ONE_DAY).date()
@@ -191,12 +195,15 @@ def test_a_whole_partition_goes_and_its_removal_is_noted(database_url: str, engi
 def test_one_project_s_events_go_and_those_of_others_stay(database_url: str, engine: Engine, tmp_path: Path) -> None:
     load(database_url, {}, {"timestamp": None})
     load(database_url, {}, project=7)
+    with engine.begin() as connection:
+        connection.execute(SOURCES)
     held = archived(engine, tmp_path, project_id=PROJECT)
     (found,) = dropped(engine, held, project_id=PROJECT)
     assert (found.project_id, found.event_count, found.payload_count, found.left) == (PROJECT, 2, 0, None)
     assert warehouse.rows(database_url, "select distinct project_id from warehouse.fact_event") == [{"project_id": 7}]
     assert warehouse.value(database_url, "select count(*) from warehouse.event_payload") == 3  # not in the archive
     assert warehouse.value(database_url, "select count(*) from warehouse.event_odd_time") == 0
+    assert warehouse.rows(database_url, "select project_id from warehouse.event_source") == [{"project_id": 7}]
 
 
 def test_events_that_come_after_the_drop_stand_in_a_file_beside_it(

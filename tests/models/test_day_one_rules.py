@@ -18,6 +18,7 @@ from models import (
     DimIssue,
     EventOddTime,
     EventPayload,
+    EventSource,
     FactEvent,
     IssueChange,
     RollupDay,
@@ -31,7 +32,7 @@ from models import (
 from models.partitions import PARENTS
 from tests.support.server import ROOT
 
-FACTS: tuple[Table, ...] = tuple(each.__table__ for each in (FactEvent, EventPayload, EventOddTime))  # type: ignore[misc]
+FACTS: tuple[Table, ...] = tuple(each.__table__ for each in (FactEvent, EventPayload, EventOddTime, EventSource))  # type: ignore[misc]
 DIMS: tuple[Table, ...] = tuple(each.__table__ for each in (*DIMENSIONS, DimGroup))  # type: ignore[attr-defined]
 ISSUES: tuple[Table, ...] = tuple(each.__table__ for each in (DimIssue, IssueChange))  # type: ignore[misc]
 KEPT = (RollupHour, RollupHourGroup, RollupDay, RollupDayCulprit, RollupDayUser, RollupGroup, RollupRelease)

@@ -25,6 +25,9 @@ BESIDE = """
     with payload as (
         insert into warehouse.event_payload (project_id, event_id, occurred_at, codec, body)
         select project_id, event_id, occurred_at, 0, 'x' from warehouse.fact_event
+    ), source as (
+        insert into warehouse.event_source (project_id, event_id, source, occurred_at, received_at)
+        select project_id, event_id, 1, occurred_at, received_at from warehouse.fact_event
     ) insert into warehouse.event_odd_time select project_id, event_id, occurred_at from warehouse.fact_event
 """
 GROUP = """
@@ -93,7 +96,8 @@ def test_events_are_deleted_by_id_with_all_that_hangs_on_them(
             {"day": "2026-11-24", "event_count": 1, "payload_count": 1},
         ],
     }
-    assert [left(database_url, table) for table in ("fact_event", "event_payload", "event_odd_time")] == [7, 6, 6]
+    beside = ("event_payload", "event_odd_time", "event_source")
+    assert [left(database_url, table) for table in ("fact_event", *beside)] == [7, 6, 6, 6]
     noted = "select reason, project_id, first_on, end_on, event_count, payload_count from warehouse.removal order by 3"
     assert [tuple(row.values()) for row in rows(database_url, noted)] == [
         ("delete", 42, TODAY - ONE_DAY, TODAY, 1, 1),

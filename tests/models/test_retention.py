@@ -21,6 +21,11 @@ OLD = range(40, 33, -1)  # the weeks from 12 and 19 October
 DAY = timedelta(days=1)
 EVENTS = (retention.EVENTS,)
 FIRST = TODAY - timedelta(days=29)
+ODD_TIMES = "insert into warehouse.event_odd_time select project_id, event_id, occurred_at from warehouse.fact_event"
+SOURCES = (
+    "insert into warehouse.event_source (project_id, event_id, source, occurred_at, received_at) "
+    "select project_id, event_id, 1, occurred_at, received_at from warehouse.fact_event"
+)
 
 
 @pytest.fixture
@@ -59,12 +64,13 @@ def half_detach(house: Past, table: str) -> None:
 
 def test_whole_partitions_go_with_their_payloads_later_and_rollups_never(house: Past) -> None:
     assert house.load([*OLD, 20, 1], sample_rate=0.5) == 9
-    house.run("insert into warehouse.event_odd_time select project_id, event_id, occurred_at from warehouse.fact_event")
+    house.run(ODD_TIMES)
+    house.run(SOURCES)
     deltas = house.value("select sum(event_count)::int from warehouse.rollup_delta")
     said = remove(house)
     assert "2 partitions with 7 rows" in said
     assert house.days() == [20, 1]
-    assert house.days("event_odd_time") == [20, 1]
+    assert house.days("event_odd_time") == house.days("event_source") == [20, 1]
     assert house.days("event_payload") == [*OLD, 20, 1]
     assert house.removals() == [
         (date(2026, 10, 12), date(2026, 10, 19), 4, 0),
@@ -228,10 +234,11 @@ def test_a_project_may_keep_its_events_for_less_time(house: Past, monkeypatch: p
     for _ in range(3):
         house.load([9, 5, 1])
     house.load([9, 5, 1], project=7)
-    house.run("insert into warehouse.event_odd_time select project_id, event_id, occurred_at from warehouse.fact_event")
+    house.run(ODD_TIMES)
+    house.run(SOURCES)
     house.run(f"update warehouse.dim_project set event_retention_days = 3 where project_id = {PROJECT}")
     assert "6 events and 6 payloads" in project_retention.remove_of_projects(house.engine, NOON)
-    for table in ("fact_event", "event_payload", "event_odd_time"):
+    for table in ("fact_event", "event_payload", "event_odd_time", "event_source"):
         assert count_of(house, table) == {PROJECT: 3, 7: 3}, table
     noted = warehouse.rows(house.url, "select * from warehouse.removal order by first_on")
     assert [(n["project_id"], n["first_on"], n["end_on"], n["event_count"], n["payload_count"]) for n in noted] == [

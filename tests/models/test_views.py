@@ -27,7 +27,7 @@ PROMISED = """
     runtime_name text, runtime_version text, device_family text, url text, method text, http_status int,
     trace_id uuid, issue_id bigint, fingerprint text[], tags jsonb, top_frame text, source text, time_quality text
 """
-ADDED = "stack_id bigint, group_id bigint, sample_weight float8, user_sketch bigint[]"
+ADDED = "stack_id bigint, group_id bigint, sample_weight float8, user_sketch bigint[], sources text[]"
 SPELLED_OUT = {"timestamptz": "timestamp with time zone", "int": "integer", "float8": "double precision"}
 SAME_NAME = (
     "event_id", "occurred_at", "received_at", "level", "culprit", "title", "exception_value", "message", "platform",

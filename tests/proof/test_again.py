@@ -31,6 +31,9 @@ LIVE = """
         + (select coalesce(sum(event_count), 0) from warehouse.rollup_delta)::int
 """
 PAYLOADS_OF = "select sum(payload_count)::int from warehouse.load_tally where origin = %s"
+METRIC = "errhouse_event_conflicts_total "
+ASIDE = "select reason, seen_count from warehouse.set_aside"
+SOURCES_OF = "select sources from analytics.events where event_id = %s::uuid"
 ROWS_OF = "select count(*)::int from warehouse.fact_event where event_id = %s::uuid"
 DAYS_LATER = (
     0.0,
@@ -124,21 +127,25 @@ def test_the_same_bytes_again_with_all_that_stands_beside_them_new_are_one_row(
 
 
 @pytest.mark.scenario("G-03")
-def test_one_id_with_two_bodies_keeps_the_first_and_counts_the_other_wherever_they_meet(database_url: str) -> None:
+def test_one_id_with_two_bodies_keeps_the_first_and_sets_the_other_aside_wherever_they_meet(database_url: str) -> None:
     first = event(timestamp=told(NOON), message="first")
     other = {**first, "message": "second", "timestamp": told(NOON + timedelta(hours=3)), "release": "shop@9.9.9"}
     with loading(database_url) as (loader, _), loading(database_url) as (another, _):
-        assert loader.load([sdk(first), sdk(other)], origin="one").duplicates == 1
-        assert another.load([sdk(other)], origin="two").duplicates == 1
+        assert loader.load([sdk(first), sdk(other)], origin="one").conflicts == 1
+        assert another.load([sdk(other)], origin="two").conflicts == 1
         assert another.load([sdk(other, project=43)], origin="two").loaded == 1
     found = warehouse.rows(database_url, "select project_id, message from analytics.events order by project_id")
     assert [tuple(row.values()) for row in found] == [(42, "first"), (43, "second")]
-    assert warehouse.tally(database_url)["duplicates"] == 2
+    tally = warehouse.tally(database_url)
+    assert (tally["events"], tally["loaded"], tally["refused"], tally["conflicts"]) == (4, 2, 2, 2)
+    assert warehouse.rows(database_url, ASIDE) == [{"reason": "conflict", "seen_count": 2}]
     assert warehouse.value(database_url, LIVE) == 2
 
 
-@pytest.mark.scenario("G-02", "G-05")
-def test_one_event_by_every_door_of_a_service_is_one_row(tmp_path: Path, database_url: str) -> None:
+@pytest.mark.scenario("G-02", "G-03", "G-05")
+def test_one_event_by_every_door_of_a_service_is_one_row_that_names_its_forms_and_another_one_is_counted(
+    tmp_path: Path, database_url: str
+) -> None:
     with serving(tmp_path / "data", database_url) as server:
         project_id, key = warehouse.first_project(database_url)
         secret = (server.data_dir / "webhook_secret").read_text().strip()
@@ -164,7 +171,22 @@ def test_one_event_by_every_door_of_a_service_is_one_row(tmp_path: Path, databas
                 ]
                 assert all(answer.is_success for answer in answers), answers
                 sent += len(answers)
-        warehouse.loaded(server)
+            warehouse.loaded(server)
+            assert conflicts(door) == 0
+            assert door.post(f"/api/{project_id}/store/", json={**one, "message": "x"}, headers=auth(key)).is_success
+            warehouse.loaded(server)
+            assert conflicts(door) == 1
         assert warehouse.value(database_url, ROWS_OF, one["event_id"]) == 1
         tally = warehouse.tally(database_url)
-        assert (tally["events"], tally["loaded"], tally["duplicates"]) == (sent, 1, sent - 1)
+        assert (tally["events"], tally["loaded"], tally["duplicates"]) == (sent + 1, 1, sent - 1)
+        assert (tally["refused"], tally["conflicts"]) == (1, 1)
+        assert sorted(warehouse.value(database_url, SOURCES_OF, one["event_id"])) == ["sdk", "webhook_platform"]
+        assert warehouse.rows(database_url, ASIDE) == [{"reason": "conflict", "seen_count": 1}]
+        is_good, why = audited(server, database_url)
+        assert is_good, why
+
+
+def conflicts(door: httpx.Client) -> float:
+    """Read the counter of conflicts, as Prometheus does."""
+    (line,) = (line for line in door.get("/metrics").text.splitlines() if line.startswith(METRIC))
+    return float(line.removeprefix(METRIC))

@@ -11,7 +11,8 @@ from tests.support.wait import until
 TALLY = (
     "select sum(payload_count)::int as payloads, sum(event_count)::int as events, sum(loaded_count)::int as loaded, "
     "sum(duplicate_count)::int as duplicates, sum(refused_count)::int as refused, "
-    "sum(set_aside_count)::int as set_aside, sum(issue_change_count)::int as issue_changes from warehouse.load_tally"
+    "sum(set_aside_count)::int as set_aside, sum(issue_change_count)::int as issue_changes, "
+    "sum(conflict_count)::int as conflicts from warehouse.load_tally"
 )
 
 
@@ -33,6 +34,7 @@ def tally(url: str) -> dict[str, int]:
     (found,) = rows(url, TALLY)
     counts = {name: count or 0 for name, count in found.items()}
     assert counts["events"] == counts["loaded"] + counts["duplicates"] + counts["refused"], counts
+    assert counts["conflicts"] <= counts["refused"], counts
     return counts
 
 
