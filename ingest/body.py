@@ -27,11 +27,22 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """How large a body may be, as sent and decoded, and how long it may take to arrive and be decoded, in all."""
+    """
+    How large a body may be, as sent and decoded, and how long it may take to arrive and be decoded.
+
+    `grace_seconds` are everybody's; after them it is read for as long as so many bytes a second have come in the mean,
+    and never for longer than `seconds`.
+    """
 
     raw_bytes: int
     decoded_bytes: int
-    seconds: float = 10.0
+    grace_seconds: float = 4.5
+    bytes_per_second: float = 1024
+    seconds: float = 30.0
+
+    def patience(self, size: int) -> float:
+        """Give the seconds from its beginning for which a body is awaited of which so many bytes have come."""
+        return min(self.seconds, max(self.grace_seconds, size / self.bytes_per_second))
 
 
 class Decoder:
@@ -99,16 +110,23 @@ async def read_body(
     if told.isascii() and told.isdigit() and (len(told) > 18 or int(told) > limits.raw_bytes):
         raise _too_large(limits)
     claim = Claim(in_flight or InFlight())
+    begun = asyncio.get_running_loop().time()
     try:
-        async with asyncio.timeout(limits.seconds):
-            return await _received(receive, Decoder(made, limits) if made else None, limits, claim)
+        async with asyncio.timeout_at(begun + limits.patience(0)) as end:
+
+            def came(size: int) -> None:
+                end.reschedule(begun + limits.patience(size))
+
+            return await _received(receive, Decoder(made, limits) if made else None, limits, claim, came)
     except TimeoutError:
-        raise TooSlow(f"the body took longer than {limits.seconds:g} s") from None
+        raise TooSlow("the body comes too slowly") from None
     finally:
         claim.release()
 
 
-async def _received(receive: Receive, decoder: Decoder | None, limits: Limits, claim: Claim) -> tuple[bytes, bytes]:
+async def _received(
+    receive: Receive, decoder: Decoder | None, limits: Limits, claim: Claim, came: Callable[[int], None]
+) -> tuple[bytes, bytes]:
     raw = bytearray()
     turn = perf_counter()
     while True:
@@ -131,6 +149,7 @@ async def _received(receive: Receive, decoder: Decoder | None, limits: Limits, c
         if is_last:
             sent = bytes(raw)
             return sent, (decoder.finish() if decoder is not None and sent else sent)
+        came(len(raw))
         failpoints.passed(failpoints.BODY_HALF)
 
 

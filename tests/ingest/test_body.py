@@ -178,8 +178,25 @@ def test_a_slow_body_is_given_up():
 
     began = time.perf_counter()
     with pytest.raises(TooSlow):
-        asyncio.run(read_body(receive, {}, Limits(raw_bytes=MIB, decoded_bytes=MIB, seconds=0.1)))
+        asyncio.run(read_body(receive, {}, Limits(raw_bytes=MIB, decoded_bytes=MIB, grace_seconds=0.1)))
     assert time.perf_counter() - began < 1
+
+
+def test_a_body_is_awaited_for_as_long_as_enough_of_it_comes_and_not_for_ever():
+    limits = Limits(raw_bytes=MIB, decoded_bytes=MIB)
+    assert [limits.patience(kib * 1024) for kib in (0, 4, 5, 6, 20, 30, 1024)] == [4.5, 4.5, 5, 6, 20, 30, 30]
+
+
+def test_a_body_that_comes_slowly_but_comes_is_taken():
+    pieces = [(b"x", True)] * 20 + [(b"x", False)]
+
+    async def receive():
+        await asyncio.sleep(0.02)
+        body, is_more = pieces.pop(0)
+        return {"type": "http.request", "body": body, "more_body": is_more}
+
+    limits = Limits(raw_bytes=MIB, decoded_bytes=MIB, grace_seconds=0.2, bytes_per_second=0.5)
+    assert asyncio.run(read_body(receive, {}, limits))[0] == b"x" * 21
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
