@@ -90,7 +90,7 @@ def load(settings: Settings) -> None:
     configure(settings.LOG_LEVEL, "load")
     stop_with_parent()
     stop = StopSignal(FOLLOWED)
-    engine = engine_for(settings.DATABASE_URL or "", application="errhouse load")
+    engine = engine_for(settings.DATABASE_URL or "", application="errhouse load", is_patient=True)
 
     def revive() -> None:
         if os.environ.get("ERRHOUSE_EMBEDDED"):

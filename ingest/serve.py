@@ -107,7 +107,7 @@ class _Service:
         if is_known:
             self._start_receivers()
         with database_url(settings) as url:
-            engine = engine_for(url, application="errhouse serve")
+            engine = engine_for(url, application="errhouse serve", is_patient=True)
             try:
                 is_new = self._migrate(url, engine, may_wait=is_known)
                 if not is_known:

@@ -36,10 +36,10 @@ class Watch:
         self._lines: dict[psycopg.Connection[Any], socket.socket] = {}
         self._begun_at: float | None = None
         self._is_cut = False
-        # before other listeners, which may ask the server something
+        # before other listeners, which may ask the server something, or for a connection
         event.listen(engine, "connect", lambda driver, _: self._add(driver), insert=True)
         event.listen(engine, "close", lambda driver, _: self._remove(driver))
-        event.listen(engine, "do_connect", self._refuse)
+        event.listen(engine, "do_connect", self._refuse, insert=True)
         if hasattr(socket, "TCP_INFO"):
             Thread(target=self._run, name="watch", daemon=True).start()
 

@@ -1,9 +1,13 @@
 """How the database is reached: one engine a process, and what is asked of the server before it is used."""
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from threading import Lock
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
+from psycopg import Error as PsycopgError
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
@@ -14,6 +18,7 @@ from models.settings import Settings
 
 if TYPE_CHECKING:
     from psycopg import Connection as Driver
+    from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 
 OLDEST_VERSION = 15
 NEWEST_VERSION = 18
@@ -35,12 +40,14 @@ def engine_for(
     application: str = "errhouse",
     pool_size: int = 2,
     overflow: int = 2,
+    is_patient: bool = False,
     connect_seconds: int = CONNECT_SECONDS,
 ) -> Engine:
     """
     Make the engine for a `postgresql://` URL; connects on first use.
 
-    Takes: `pool_size`, how many connections are kept at most, and `overflow`, how many more there may be for a while.
+    Takes: `pool_size`, how many connections are kept at most, and `overflow`, how many more there may be for a while;
+    `is_patient`, whether to ask for one once a second at most while none is given, and to say so to who asks meanwhile.
     Dead peers are noticed within some ten seconds; a statement never waits for ever.
     """
     try:
@@ -65,7 +72,37 @@ def engine_for(
             "ERRHOUSE_DATABASE_URL is not a URL; write it as postgresql://user:password@host:port/name."
         ) from None
     event.listen(engine, "connect", _heed_pooler)
+    if is_patient:
+        event.listen(engine, "do_connect", _Patience().connect)
     return engine
+
+
+class _Patience:
+    """Asks for a connection again a second after none was given, at the earliest; who asks before hears the same."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._refusal: tuple[type[PsycopgError], tuple[Any, ...]] | None = None
+        self._again_at = 0.0
+
+    def connect(self, dialect: "Dialect", _: object, arguments: list[Any], named: dict[str, Any]) -> "DBAPIConnection":
+        """Connect. Raises: psycopg.Error."""
+        with self._lock:
+            if self._refusal is not None and monotonic() < self._again_at:
+                kind, said = self._refusal
+                raise kind(*said)
+            self._again_at = monotonic() + _pause()  # until it is known what became of it
+        try:
+            made = dialect.connect(*arguments, **named)
+        except PsycopgError as error:
+            self._refusal, self._again_at = (type(error), error.args), monotonic() + _pause()
+            raise
+        self._refusal = None
+        return made
+
+
+def _pause() -> float:
+    return random.uniform(1.0, 1.25)  # noqa: S311 - spreads attempts, no secret
 
 
 def _heed_pooler(driver: "Driver", _: object) -> None:

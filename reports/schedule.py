@@ -207,10 +207,12 @@ class Work:
 def run(settings: Settings, should_stop: Callable[[], bool], waiting: Waiting = nothing_waits) -> None:
     """Run the scheduler in this process until told to stop."""
     url = settings.DATABASE_URL or ""
-    engine = engine_for(url, application="errhouse schedule", pool_size=CONNECTIONS, overflow=MORE_CONNECTIONS)
+    engine = engine_for(
+        url, application="errhouse schedule", pool_size=CONNECTIONS, overflow=MORE_CONNECTIONS, is_patient=True
+    )
     halt = Halt(engine)
     # what is being sent is written down when the other jobs are ended: it has connections of its own
-    own = engine_for(url, application="errhouse send", overflow=1)
+    own = engine_for(url, application="errhouse send", overflow=1, is_patient=True)
     sender = Sender(engine, Targets(settings), doors(own, settings), own=own)
     work = Work(engine, settings, now, halt, waiting, sender)
     Scheduler(work.jobs(), halt, work.tell).run(should_stop)

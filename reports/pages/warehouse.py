@@ -17,7 +17,7 @@ class Warehouse:
     """The database, for pages."""
 
     def __init__(self, url: str) -> None:
-        self._engine: Engine = engine_for(url, application="errhouse console", pool_size=AT_ONCE)
+        self._engine: Engine = engine_for(url, application="errhouse console", pool_size=AT_ONCE, is_patient=True)
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @contextmanager

@@ -4,10 +4,16 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from models.engine import NEWEST_VERSION, OLDEST_VERSION, DatabaseError, check_server, database_url, engine_for
 from models.settings import Settings
+from tests.proof.proxy import proxied
 from tests.support.server import free_port
+from tests.support.wait import until
+
+ASKED = 200
+WITHIN = 20
 
 
 @contextmanager
@@ -39,6 +45,32 @@ def test_a_server_that_is_not_there_is_one_sentence_and_an_outage() -> None:
     assert wrong.is_outage
     assert f"The database at 127.0.0.1:{port}/errhouse cannot be reached (" in str(wrong)
     assert "check ERRHOUSE_DATABASE_URL" in str(wrong)
+
+
+def test_an_engine_that_is_patient_asks_once_a_second_and_says_the_same_meanwhile(database_url: str) -> None:
+    with proxied(database_url) as proxy:
+        proxy.fault.is_refusing = True
+        made = engine_for(proxy.url(database_url), is_patient=True)
+        said = set()
+        for _ in range(ASKED):
+            with pytest.raises(OperationalError) as wrong:
+                made.connect()
+            said.add(str(wrong.value.orig))
+        asked = proxy.connection_count
+        proxy.fault.is_refusing = False
+        until(lambda: answers(made), WITHIN, "it asks again")
+        assert answers(made)
+        made.dispose()
+    assert len(said) == 1
+    assert 0 < asked < ASKED / 10
+
+
+def answers(made: Engine) -> bool:
+    try:
+        with made.connect():
+            return True
+    except OperationalError:
+        return False
 
 
 def test_a_database_that_is_not_there_is_named(database_url: str) -> None:
