@@ -144,9 +144,9 @@ def issue_places(frame: pd.DataFrame, issues: pd.DataFrame) -> Ints:
 
 def taken(column: pd.Series, places: Ints) -> pd.Series:
     """Give the values at places of a column, for -1 none: text is ""."""
-    is_text = column.dtype == object or isinstance(column.dtype, pd.CategoricalDtype)
-    values = column.astype("str") if is_text else column
-    found = pd.Series(values.array.take(places, allow_fill=True))
+    found = pd.Series(column.array.take(places, allow_fill=True))
+    if found.dtype == object or isinstance(found.dtype, pd.CategoricalDtype):
+        found = found.astype("str")
     return found.fillna("") if found.dtype == "str" else found
 
 

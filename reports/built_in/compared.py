@@ -12,8 +12,8 @@ HEATMAP_HOURS = 6 * 24
 def compared(name: str, title: str, found: Gathered) -> Report:
     """Make the report of what was gathered."""
     period = found.period
-    (now, then), (history,) = coded(found.now, found.then), coded(found.history)
-    found = found._replace(now=now, then=then, history=history)
+    now, then = coded(found.now, found.then)
+    found = found._replace(now=now, then=then)
     hours = found.hours
     movement = sections.moved(found)
     escalating = followed.escalating(found)
