@@ -24,6 +24,7 @@ from reports.errors import LostClaim, ReportsError
 
 if TYPE_CHECKING:
     from reports.period import Period
+    from reports.questions import Question
     from reports.reading import Reader
     from reports.report import Report
 
@@ -43,6 +44,7 @@ class Workshop(NamedTuple):
     """What reports are made with."""
 
     make: "Callable[[str, Reader, Period, Mapping[str, Any]], Report]"
+    ahead: "Callable[[str, Period, Mapping[str, Any]], Sequence[Question]]"
     formats: Sequence[Format]
 
 
@@ -81,8 +83,9 @@ def made(url: str, run: runs.Run, shop: Workshop, public_url: str = "") -> tuple
     if strange := [name for name in run.formats if name not in known]:
         raise ReportsError(f"There is no format {', '.join(strange)}; there are {', '.join(known)}.")
     covered = period(run.report, run.scheduled_for, run.zone, run.parameters)
-    with reading(url) as reader:
-        report = shop.make(run.report, reader, covered, told(run.parameters))
+    parameters = told(run.parameters)
+    with reading(url, shop.ahead(run.report, covered, parameters)) as reader:
+        report = shop.make(run.report, reader, covered, parameters)
         row_count = reader.row_count
     artifacts = tuple(
         Artifact(each.NAME, each.EXTENSION, each.MEDIA_TYPE, each.render(report))

@@ -11,7 +11,8 @@ from reports.making import Workshop
 
 def workshop() -> Workshop:
     """Give all of them."""
-    return Workshop(import_module("reports.built_in").make, import_module("reports.render").FORMATS)
+    built_in = import_module("reports.built_in")
+    return Workshop(built_in.make, built_in.ahead, import_module("reports.render").FORMATS)
 
 
 def report_names() -> list[str]:

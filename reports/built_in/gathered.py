@@ -10,16 +10,15 @@ from reports.aggregation import COUNTS, counts, empty
 from reports.aggregations.issue_movement import SILENCE
 from reports.built_in.asked import Asked
 from reports.built_in.certain import BY_ISSUE, BY_RELEASE, FINE, HISTORY
-from reports.built_in.chosen import BY_QUIET, Chosen, chosen, of_issues
+from reports.built_in.chosen import Chosen, chosen
 from reports.grouping import grouped, summed, weighed
 from reports.hourly import dispersion_of
 from reports.period import Period
 from reports.reading import Reader
 
-__all__ = ["BY_ISSUE", "BY_RELEASE", "Gathered", "gathered", "mean_of", "quiet_users", "recent"]
+__all__ = ["BY_ISSUE", "BY_RELEASE", "Gathered", "gathered", "mean_of", "recent"]
 
 MOST_CHOSEN = 1000  # issues named in a question; beyond it all are asked for
-UNKNOWN_USERS = 1 << 40
 
 
 class Gathered(NamedTuple):
@@ -105,20 +104,6 @@ def recent(found: Gathered) -> pd.DataFrame:
     if len(chosen) <= MOST_CHOSEN:
         filters = filters._replace(issue=tuple(str(each) for each in chosen))
     return frames.frequency(days, BY_ISSUE, filters, found.reader, counts_users=False)
-
-
-def quiet_users(found: Gathered) -> pd.DataFrame:
-    """Give counts by project, level and issue, with the users of those that were always handled and are frequent."""
-    groups = grouped(BY_QUIET, found.now)
-    (number,), count = groups.numbers, len(groups.names)
-    made = summed_up(found.now, groups.names, number, count).assign(users=np.full(count, UNKNOWN_USERS))
-    if not found.chosen.quiet:
-        return made
-    filters = of_issues(found.asked.filters, found.chosen.quiet)
-    users = frames.users(found.period, filters, found.reader, by=BY_QUIET)
-    keys = list(BY_QUIET)
-    told = made[keys].merge(users, on=keys, how="left", sort=False)["users"]
-    return made.assign(users=told.fillna(UNKNOWN_USERS).astype("int64").to_numpy())
 
 
 def mean_of(frame: pd.DataFrame, by: tuple[str, ...], times: int) -> pd.DataFrame:

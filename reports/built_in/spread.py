@@ -8,7 +8,7 @@ from reports.aggregation import empty
 from reports.aggregations import aggregation
 from reports.aggregations.issue_movement import NEW
 from reports.built_in.chosen import BY_QUIET, of_issues
-from reports.built_in.gathered import BY_RELEASE, UNKNOWN_USERS, Gathered, mean_of
+from reports.built_in.gathered import BY_RELEASE, Gathered, mean_of
 from reports.built_in.saying import counted, named, only, percent, section, sentence
 from reports.grouping import Ints, grouped, issue_places, matches
 from reports.report import Chart, Column, Section
@@ -17,6 +17,7 @@ from reports.statistics import parts
 RELEASES = 10
 ENVIRONMENTS = 20
 NOISE = 10
+UNKNOWN_USERS = 1 << 40
 NEW_ISSUES = (
     Column("new_issues", "New issues", "count", "Issues with an event there that were first seen in the period."),
     Column("first_here", "First seen there", "count", "Those of them that were in no other environment before."),

@@ -33,11 +33,11 @@ code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(code, used.ru_maxrss, used.ru_utime + used.ru_stime)
 """
-# How long a report takes in a process that has made one before: asked, made and rendered.
+# Asked, made and rendered, again and again in one process.
 MAKING = """
 import sys, time
 from datetime import UTC, datetime
-from reports.built_in import make
+from reports.built_in import ahead, make
 from reports.period import parsed
 from reports.reading import reading
 from reports.render import FORMATS
@@ -45,8 +45,9 @@ url, name, period, form, repeat = sys.argv[1:]
 way = next(each for each in FORMATS if each.NAME == form)
 for _ in range(int(repeat) + 1):
     begun = time.perf_counter()
-    with reading(url) as reader:
-        way.render(make(name, reader, parsed(datetime.now(UTC), period=period), {}))
+    covered = parsed(datetime.now(UTC), period=period)
+    with reading(url, ahead(name, covered)) as reader:
+        way.render(make(name, reader, covered, {}))
     print(time.perf_counter() - begun)
 """
 
@@ -66,11 +67,19 @@ def main() -> None:
                     measured(url, times, name, form, chosen.repeat)
 
 
+def making(url: str, name: str, period: str, form: str, repeat: int, environment: dict[str, str]) -> list[float]:
+    """Give the seconds that a report takes in a process that has made one before."""
+    command = [sys.executable, "-c", MAKING, url, name, period, form, str(repeat)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return [float(line) for line in done.stdout.split()[1:]]
+
+
 def measured(url: str, times: int, name: str, form: str, repeat: int) -> None:
     """Make a report some times, and tell the middle and the worst."""
     period = "2026-11-11" if name == "daily" else WEEK
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "ERRHOUSE_DATABASE_URL": url, "ERRHOUSE_DATA_DIR": home}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed command is not compiled at each start
         command = [sys.executable, "-c", COMMAND, "report", "run", name, "--period", period, "--format", form]
         took, spent, memory = [], [], 0
         for _ in range(repeat + 1):
@@ -84,9 +93,7 @@ def measured(url: str, times: int, name: str, form: str, repeat: int) -> None:
                 raise SystemExit(done.stderr)
             spent.append(float(seconds))
             memory = max(memory, int(used) * (1 if sys.platform == "darwin" else 1024))
-        making = [sys.executable, "-c", MAKING, url, name, period, form, str(repeat)]
-        done = subprocess.run(making, env=environment, capture_output=True, text=True, check=True)
-        made = sorted(float(line) for line in done.stdout.split()[1:])
+        made = sorted(making(url, name, period, form, repeat, environment))
     took, spent = sorted(took[1:]), sorted(spent[1:])
     told(
         "report",

@@ -11,6 +11,7 @@ from reports import schedules
 from reports.cron import Schedule
 from reports.making import Workshop
 from reports.period import Period
+from reports.questions import Question
 from reports.reading import Reader
 from reports.report import Figure, Report, encoded, span
 
@@ -41,6 +42,12 @@ def tiny(name: str, reader: Reader, period: Period, parameters: Mapping[str, Any
     return Report(name, "Counts", span(period), None, dict(parameters), headline, [], [], [], [])
 
 
+def nothing(name: str, period: Period, parameters: Mapping[str, Any]) -> list[Question]:
+    """Ask nothing ahead."""
+    del name, period, parameters
+    return []
+
+
 class Json:
     """The one format of the tiny report."""
 
@@ -52,7 +59,7 @@ class Json:
         return encoded(report)
 
 
-SHOP = Workshop(tiny, (Json(),))
+SHOP = Workshop(tiny, nothing, (Json(),))
 
 
 def program(*lines: str) -> Iterable[str]:
