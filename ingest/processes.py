@@ -20,13 +20,6 @@ from models.errors import ModelsError
 from models.logs import configure
 from models.settings import Settings
 
-SWITCH_SECONDS = 0.0005
-"""
-So long a receiver's loop keeps the thread that has just made a group durable waiting for the interpreter, at most.
-
-With Python's own 5 ms the median answer at half load takes half as long again, and the slowest hundredth a third.
-"""
-
 log = structlog.get_logger()
 
 
@@ -42,7 +35,6 @@ def receive(settings: Settings, number: int, handle: int) -> None:
     from ingest.wire import Wire, limited  # noqa: PLC0415 - only receivers need it
 
     configure(settings.LOG_LEVEL, f"receive-{number}")
-    sys.setswitchinterval(SWITCH_SECONDS)
     stop_with_parent()
     app = create_app(settings, settings.spool_dir / str(number), settings.DATA_DIR / "run")
     config = uvicorn.Config(
