@@ -52,7 +52,7 @@ for line in sys.stdin:
 """
 # Sends what is due whenever it is told to, and halts itself with a message in its hands: before it is sent.
 SENDER = """
-import os, signal, sys
+import signal, sys, threading
 from pathlib import Path
 from types import SimpleNamespace
 import structlog
@@ -68,7 +68,7 @@ engine = engine_for(sys.argv[1], pool_size=2)
 given = settings(Path(sys.argv[2]), SEAL_KEY_FILE=Path(sys.argv[2]) / "seal.key")
 
 def send(target, message, out):
-    os.kill(os.getpid(), signal.SIGSTOP)
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # kill() may leave this thread at it for a while
     if message.key.endswith("fails"):
         raise DeliveryError("It failed, but late.", permanent=False)
     return sending.send(target, message, out)
