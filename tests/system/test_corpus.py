@@ -1,6 +1,7 @@
 """Every payload of the corpus, over HTTP, to one running server; then all again, in another order and other forms."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +18,17 @@ from tests.support.server import Server, errhouse, serving
 SECRET = "0123456789abcdef" * 4
 SEED = 20261124
 # a later form may tell the issue that the first did not know, and how its project is called; all else stays
-EVERY_ROW = (
-    "select to_jsonb(e) - '{issue_id,project}'::text[] as row from analytics.events e order by event_id, project_id"
-)
+EVERY_ROW = """
+    select to_jsonb(e) - '{issue_id,project,sources}'::text[] as row from analytics.events e
+    order by event_id, project_id
+"""
+SHARED_IDS = {
+    "07882247670741c797467e8142a146b4",
+    "9ec79c33ec9942ab8353589fcb2e04dc",
+    "fff1050314a3433a823cfedec50f312f",
+    "fff7744d8c5e4e4ba56fa09ca37a4888",
+}
+"""Ids of several samples that tell different things: the first of them is the row, the others are conflicts."""
 
 
 class Sent(NamedTuple):
@@ -102,12 +111,20 @@ def test_each_valid_event_is_exactly_one_row(running: Running) -> None:
 
 def test_each_other_authentic_body_is_set_aside_with_its_reason_and_its_bytes(running: Running) -> None:
     wanted = Counter((each.parcel.reason, len(each.parcel.body)) for each in running.sent if each.parcel.reason)
-    kept = warehouse.rows(running.database_url, "select reason, body_bytes, seen_count from warehouse.set_aside")
+    kept = warehouse.rows(
+        running.database_url, "select reason, body_bytes, seen_count, detail from warehouse.set_aside"
+    )
     found: Counter[tuple[str, int]] = Counter()
+    shared = Counter[str]()
     for row in kept:
-        found[row["reason"], row["body_bytes"]] += row["seen_count"]
+        if row["reason"] == "conflict":
+            shared.update(re.findall("[0-9a-f]{32}", row["detail"]) * row["seen_count"])
+        else:
+            found[row["reason"], row["body_bytes"]] += row["seen_count"]
     assert found == wanted
     assert sum(wanted.values()) >= 30
+    assert set(shared) == SHARED_IDS
+    assert sum(shared.values()) == warehouse.tally(running.database_url)["conflicts"]
 
 
 def test_each_webhook_about_an_issue_is_a_change_of_it(running: Running) -> None:
@@ -121,9 +138,10 @@ def test_each_webhook_about_an_issue_is_a_change_of_it(running: Running) -> None
 def test_the_counters_add_up_to_what_was_sent(running: Running) -> None:
     counts = warehouse.tally(running.database_url)
     assert counts["payloads"] == len(running.sent)
-    assert counts["events"] == sum(each.parcel.event_id is not None for each in running.sent) + counts["refused"]
+    refused = counts["refused"] - counts["conflicts"]
+    assert counts["events"] == sum(each.parcel.event_id is not None for each in running.sent) + refused
     assert counts["loaded"] == len(found_rows(running.database_url))
-    assert counts["set_aside"] == sum(each.parcel.reason is not None for each in running.sent)
+    assert counts["set_aside"] == sum(each.parcel.reason is not None for each in running.sent) + counts["conflicts"]
     assert counts["issue_changes"] == sum(each.parcel.is_change for each in running.sent) >= 9
 
 
