@@ -61,14 +61,8 @@ def frequency(
     Gives: those columns (str; issue int64; "" for none), events (int64), weighted_events (float64), unhandled_events
            (int64), users (int64, within 3 % beyond a thousand), first_seen_at, last_seen_at (UTC).
     """
-    names, span = groupings(by) if isinstance(by, str) else by, _period(period)
-    if not counts_users:
-        return _answer(questions_counted.frequency(span, names, filters, counts_users=False), reader)
-    with _reader(reader) as opened:
-        found, *met = [_answer(each, opened) for each in questions_counted.frequency_and_users(span, names, filters)]
-    for each in met:
-        found = found.drop(columns="users").merge(each, on=list(names), how="left", sort=False, validate="1:1")
-    return found
+    names = groupings(by) if isinstance(by, str) else by
+    return _answer(questions_counted.frequency(_period(period), names, filters, counts_users=counts_users), reader)
 
 
 def compared(

@@ -50,7 +50,7 @@ WIDE_ALONE = ("release", "issue")
 
 
 def frequency(period: Period, by: tuple[str, ...], filters: Filters, *, counts_users: bool) -> Question:
-    """Ask how often, most frequent first; `counts_users` where a period has more than whole days, else they are 0."""
+    """Ask how often, most frequent first."""
     days = cut(period)
     told = {**days._asdict(), **filters.told()}
     names, places = ", ".join(by), ", ".join(BY_NAME[name] for name in by)
@@ -63,15 +63,16 @@ def frequency(period: Period, by: tuple[str, ...], filters: Filters, *, counts_u
             group by {places} order by events desc, {places}
         """  # noqa: S608 - words of a fixed list
         return Question(sql, told)
-    counted = _counted(by, WIDE, f"day >= :first_day and day < :end_day {wanted(filters, by_id=True)}")
-    return Question(f"select *, 0::bigint as users from ({counted}) named order by events desc, {names}", told)  # noqa: S608
-
-
-def frequency_and_users(period: Period, by: tuple[str, ...], filters: Filters) -> list[Question]:
-    """Ask how often, and for the sketches of users beside it; in one question where the database counts them."""
-    if cut(period).has_rest:
-        return [frequency(period, by, filters, counts_users=True)]
-    return [frequency(period, by, filters, counts_users=False), users(period, by, filters)]
+    spanned = f"day >= :first_day and day < :end_day {wanted(filters, by_id=True)}"
+    counted = _counted(by, WIDE, spanned)
+    if not counts_users:
+        return Question(f"select *, 0::bigint as users from ({counted}) named order by events desc, {names}", told)  # noqa: S608
+    sql = f"""
+        select named.*, met.users from ({counted}) named
+        join ({_users(by, _source(by, filters), spanned)}) met using ({names})
+        order by events desc, {names}
+    """  # noqa: S608 - words of a fixed list
+    return Question(sql, told)
 
 
 def users(period: Period, by: tuple[str, ...], filters: Filters) -> Question:
@@ -140,6 +141,16 @@ def _counted(by: tuple[str, ...], source: str, spanned: str, *, sums: str = SUMS
         select {names}, {sums} from (
             select {", ".join(_ids(by))}, {sums} from {source} where {spanned} group by {_positions(len(_ids(by)))}
         ) counted {_names(by, "counted")} group by {_positions(len(by))}
+    """  # noqa: S608 - words of a fixed list
+
+
+def _users(by: tuple[str, ...], source: str, spanned: str) -> str:
+    """Count distinct users by names."""
+    outer = ", ".join(f"{BY_ID[name]} as {name}" for name in by)
+    return f"""
+        select {outer}, analytics.users(user_sketch) as users from (
+            select {", ".join(_ids(by))}, user_sketch from {source} where {spanned}
+        ) met {_names(by, "met")} group by {_positions(len(by))}
     """  # noqa: S608 - words of a fixed list
 
 

@@ -28,7 +28,7 @@ def certain(name: str, period: Period, asked: Asked) -> list[Question]:
         return _compared(period, baseline(period), asked, counts_before=False)
     if name == "frequency":
         return [
-            *questions_counted.frequency_and_users(period, words(asked.by), asked.filters),
+            questions_counted.frequency(period, words(asked.by), asked.filters, counts_users=True),
             questions_counted.frequency(period.previous(), words(asked.by), asked.filters, counts_users=False),
         ]
     if name == "health":
