@@ -81,13 +81,7 @@ def users(period: Period, by: tuple[str, ...], filters: Filters) -> Question:
     if days.has_rest:
         return frequency(period, by, filters, counts_users=True)
     spanned = f"day >= :first_day and day < :end_day {wanted(filters, by_id=True)}"
-    names = ", ".join(f"{BY_ID[name]} as {name}" for name in by)
-    sql = f"""
-        select {names}, user_sketch from (
-            select {", ".join(_ids(by))}, user_sketch from {_source(by, filters)} where {spanned}
-        ) met {_names(by, "met")}
-    """  # noqa: S608 - words of a fixed list
-    return Question(sql, {**days._asdict(), **filters.told()})
+    return Question(_met(by, _source(by, filters), spanned), {**days._asdict(), **filters.told()})
 
 
 def compared(period: Period, before: Period, by: tuple[str, ...], filters: Filters) -> Question | None:
@@ -146,11 +140,19 @@ def _counted(by: tuple[str, ...], source: str, spanned: str, *, sums: str = SUMS
 
 def _users(by: tuple[str, ...], source: str, spanned: str) -> str:
     """Count distinct users by names."""
-    outer = ", ".join(f"{BY_ID[name]} as {name}" for name in by)
     return f"""
-        select {outer}, analytics.users(user_sketch) as users from (
+        select {", ".join(by)}, analytics.users(user_sketch) as users from ({_met(by, source, spanned)}) met
+        group by {_positions(len(by))}
+    """  # noqa: S608 - words of a fixed list
+
+
+def _met(by: tuple[str, ...], source: str, spanned: str) -> str:
+    """Give sketches of users by names."""
+    names = ", ".join(f"{BY_ID[name]} as {name}" for name in by)
+    return f"""
+        select {names}, user_sketch from (
             select {", ".join(_ids(by))}, user_sketch from {source} where {spanned}
-        ) met {_names(by, "met")} group by {_positions(len(by))}
+        ) met {_names(by, "met")}
     """  # noqa: S608 - words of a fixed list
 
 
