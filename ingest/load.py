@@ -14,7 +14,8 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.dialects.postgresql import Insert, insert
 
-from ingest.batch import KnownDimensions, Loaded, insert_projects, insert_rows, marks
+from ingest.batch import Loaded, insert_rows
+from ingest.dimensions import KnownDimensions, insert_projects, marks
 from ingest.errors import Reason
 from ingest.interpret import Aside, interpret
 from ingest.issues import insert_changes

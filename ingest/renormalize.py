@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import Connection, Engine, text
 
-from ingest.batch import KnownDimensions, insert_dimensions, marks
+from ingest.dimensions import KnownDimensions, insert_dimensions, marks
 from ingest.errors import MalformedPayload
 from ingest.rows import FACT_COLUMNS, Row
 from ingest.stored_event import CORRECTED, StoredEvent, row_again

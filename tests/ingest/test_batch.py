@@ -10,7 +10,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from ingest.batch import KnownDimensions, insert_rows, marks
+from ingest.batch import insert_rows
+from ingest.dimensions import KnownDimensions, marks
 from ingest.load import Loader
 from ingest.records import Payload, TimeQuality
 from ingest.rows import Row, row
@@ -170,7 +171,7 @@ def test_dimensions_that_are_known_are_not_sent_again_and_those_that_were_rolled
 
 
 def test_what_is_known_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.batch.KNOWN_DIMENSIONS", 10)
+    monkeypatch.setattr("ingest.dimensions.KNOWN_DIMENSIONS", 10)
     known = KnownDimensions()
     for number in range(100):
         known.remember({("dim_x", 1, number)})

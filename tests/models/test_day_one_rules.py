@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import BigInteger, Column, DateTime, Identity, Sequence, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
 
-from ingest import batch, groups, load, set_aside
+from ingest import dimensions, groups, load, set_aside
 from models import (
     DIMENSIONS,
     ROLLUP_DELTA,
@@ -51,9 +51,9 @@ NOT_IMMUTABLE = re.compile(r"\b(now|clock_timestamp|statement_timestamp|random|g
 
 # statements that are put together in code, as they are sent
 BUILT = {
-    **{f"batch {name}": statement for name, (statement, _) in batch._INSERT_DIMENSION.items()},
+    **{f"dimensions {name}": statement for name, (statement, _) in dimensions._INSERT_DIMENSION.items()},
     "groups group": groups.INSERT_GROUP,
-    "batch project": batch._INSERT_PROJECT,
+    "dimensions project": dimensions._INSERT_PROJECT,
     "load tally": load._ADD_TALLY,
     "load position": load._MOVE_POSITION,
     "set aside": set_aside._KEEP,
