@@ -14,8 +14,9 @@ serve: .venv.stamp ## run the whole service; its database too, unless ERRHOUSE_D
 test: .venv.stamp ## run the tests; ARGS="tests/models -k embedded" runs some
 	@exec .venv/bin/pytest $(ARGS)
 
-test-long: .venv.stamp ## run every scenario of reliability, hours of them; prints a line each; ARGS="-k B-02" runs some
-	@ERRHOUSE_TEST_TIER=3 exec .venv/bin/pytest -m scenario $(ARGS)
+test-long: .venv.stamp ## run every scenario of reliability, hours of them; a line each, also in test-long.lines; TIER=2 takes less
+	@rm -f test-long.lines
+	@ERRHOUSE_TEST_TIER=$(or $(TIER),3) ERRHOUSE_TEST_PROOF_LINES=test-long.lines exec .venv/bin/pytest -v -m scenario $(ARGS)
 
 fuzz: .venv.stamp ## fuzz what reads bytes, led by coverage, each part for SECONDS (240); needs Python 3.11
 	@set -e; [ -x .venv-fuzz/bin/python ] || .venv/bin/python -m venv .venv-fuzz; \

@@ -6,7 +6,6 @@ One batch at a time from one spool at a time; a batch that failed is tried again
 
 import random
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from time import monotonic, sleep
 
@@ -110,12 +109,10 @@ class Drain:
         else:
             self._sleep(IDLE_SECONDS / 10, should_stop)
 
-    def run(self, should_stop: Callable[[], bool], watched: AbstractContextManager[None] | None = None) -> None:
-        """Load until told to stop. Takes: `watched`, a context in which each step is done."""
+    def run(self, should_stop: Callable[[], bool]) -> None:
+        """Load until told to stop."""
         while not should_stop():
-            with watched or nullcontext():
-                did = self.step()
-            self.pause(did, should_stop)
+            self.pause(self.step(), should_stop)
 
     def is_empty(self) -> bool:
         """Whether every spool is loaded to its end."""

@@ -12,13 +12,13 @@ import uvicorn
 from ingest import memory
 from ingest.drain import Drain
 from ingest.supervise import BACKLOG, FOLLOWED, LOADER_STOP_SECONDS, StopSignal, prepared, stop_with_parent
-from ingest.watch import Watch
 from models import embedded
 from models.clock import now
 from models.engine import DatabaseError, check_server, engine_for
 from models.errors import ModelsError
 from models.logs import configure
 from models.settings import Settings
+from models.watch import Watch
 
 log = structlog.get_logger()
 
@@ -91,9 +91,10 @@ def load(settings: Settings) -> None:
             except ModelsError as error:
                 log.warning("the embedded database does not start", why=str(error))
 
+    Watch(engine)
     drain = Drain(engine, settings, now, revive)
     memory.settle()
-    drain.run(stop, Watch(engine))
+    drain.run(stop)
     deadline = time.monotonic() + LOADER_STOP_SECONDS / 2
     while not stop.is_followed and time.monotonic() < deadline and drain.step():
         continue

@@ -7,8 +7,10 @@ A service that has run before accepts events before it looks at the database: th
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
 
 import structlog
 from sqlalchemy import Engine
@@ -37,6 +39,7 @@ from models import access, migrate, projects
 from models.clock import now
 from models.engine import DatabaseError, database_url, engine_for
 from models.settings import Settings
+from models.watch import Watch
 
 KEYS_SECONDS = 2.0
 TICK_SECONDS = 0.1
@@ -89,6 +92,7 @@ class _Service:
         self._stop = stop
         self._hang_up = HangUp(stop)
         self._is_migrated = False
+        self._fault: Exception | None = None  # for which the service has to end
         self.children = Children()
         given = (listening, console)
         handles = tuple(each.fileno() for each in given if each is not None)
@@ -108,8 +112,11 @@ class _Service:
             self._start_receivers()
         with database_url(settings) as url:
             engine = engine_for(url, application="errhouse serve", is_patient=True)
+            Watch(engine)
             try:
-                is_new = self._migrate(url, engine, may_wait=is_known)
+                is_new = self._attended(lambda: self._migrate(url, engine, may_wait=is_known))
+                if is_new is None:
+                    return
                 if not is_known:
                     self._start_receivers()
                 given = environment(settings, url, self._run_dir)
@@ -126,7 +133,8 @@ class _Service:
                 greet(settings, engine, has_receivers=bool(self._listening), is_new=is_new)
                 renew = self._nursery.start
                 reload = Reload(settings.spool_dir, self._run_dir, self.children, renew, self._receiver, given)
-                self._mind(url, engine, reload)
+                Thread(target=self._keep_up, args=(url, engine), name="database", daemon=True).start()
+                self._mind(reload)
             finally:
                 self.end()
                 engine.dispose()
@@ -150,20 +158,47 @@ class _Service:
             child.start()
         return children
 
-    def _mind(self, url: str, engine: Engine, reload: Reload) -> None:
-        due = 0.0
+    def _attended(self, work: Callable[[], bool]) -> bool | None:
+        """Do what may take long while what has ended is started anew; give its answer, None when told to stop."""
+        answer: Future[bool] = Future()
+
+        def do() -> None:
+            try:
+                answer.set_result(work())
+            except BaseException as fault:  # noqa: BLE001 - it is raised where the answer is asked for
+                answer.set_exception(fault)
+
+        Thread(target=do, name="database", daemon=True).start()
+        while not answer.done():
+            if self._stop():
+                return None
+            time.sleep(TICK_SECONDS)
+            self.children.mind()
+        return answer.result()
+
+    def _mind(self, reload: Reload) -> None:
+        """Start anew what has ended, until told to stop; never waits for the database."""
         steps: Iterator[None] = iter(())
         while not self._stop():
             time.sleep(TICK_SECONDS)
             self.children.mind()
             if next(steps, DONE) is DONE and self._hang_up.taken():
                 steps = reload.steps()
-            if time.monotonic() > due:
-                due = time.monotonic() + KEYS_SECONDS
+            if self._fault is not None:
+                raise self._fault
+        log.info("stopping")
+
+    def _keep_up(self, url: str, engine: Engine) -> None:
+        """Bring the database up to date when it is there, and tell receivers which keys there are, for ever."""
+        while True:
+            try:
                 if not self._is_migrated:
                     self._migrate(url, engine, may_wait=True)
                 self._publish_keys(engine)
-        log.info("stopping")
+            except Exception as fault:  # noqa: BLE001 - it is the service's, which ends with it
+                self._fault = fault
+                return
+            time.sleep(KEYS_SECONDS)
 
     def _migrate(self, url: str, engine: Engine, *, may_wait: bool) -> bool:
         """Bring the database up to date, now or, for a service that knows its senders, when it is back."""

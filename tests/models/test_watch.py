@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from ingest import watch
-from ingest.watch import Watch
+from models import watch
 from models.engine import engine_for
+from models.watch import Watch
 from tests.proof.proxy import Proxy, proxied
+from tests.support.wait import until
 
 WITHIN = 60
 ANSWER = text("select 1")
@@ -35,8 +36,8 @@ def engine(database_url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.scenario("D-04")
 def test_a_connection_on_which_nothing_is_answered_is_ended_and_the_next_is_used(engine: Engine, proxy: Proxy) -> None:
-    watched = Watch(engine)
-    with watched, engine.connect() as connection:
+    Watch(engine)
+    with engine.connect() as connection:
         assert connection.execute(ANSWER).scalar() == 1
         proxy.fault.is_black_hole = True
         begun = time.monotonic()
@@ -44,23 +45,56 @@ def test_a_connection_on_which_nothing_is_answered_is_ended_and_the_next_is_used
             connection.execute(ANSWER)
         assert time.monotonic() - begun < WITHIN
     proxy.fault.is_black_hole = False
-    with watched, engine.connect() as connection:
-        assert connection.execute(ANSWER).scalar() == 1
+    until(lambda: answers(engine), WITHIN, "there is another connection")
+
+
+@pytest.mark.scenario("D-04")
+def test_a_connection_that_is_asked_whether_it_still_lives_is_ended_as_well(engine: Engine, proxy: Proxy) -> None:
+    Watch(engine)
+    assert answers(engine)
+    proxy.fault.is_black_hole = True
+    begun = time.monotonic()
+    assert not answers(engine)
+    assert time.monotonic() - begun < WITHIN
+    proxy.fault.is_black_hole = False
+    until(lambda: answers(engine), WITHIN, "there is another connection")
 
 
 @pytest.mark.scenario("D-04")
 def test_a_server_that_is_busy_is_waited_for(engine: Engine, proxy: Proxy) -> None:
-    with Watch(engine), engine.connect() as connection:
+    Watch(engine)
+    with engine.connect() as connection:
         before = proxy.connection_count
         assert connection.execute(BUSY).one()[1] == 1
     assert proxy.connection_count > before, "it was looked whether anybody answers"
 
 
-def test_a_connection_that_waits_for_work_is_left_alone(engine: Engine, proxy: Proxy) -> None:
-    watched = Watch(engine)
-    with watched, engine.connect() as connection:
+def test_who_can_wait_longer_asks_more_than_once(engine: Engine, proxy: Proxy) -> None:
+    Watch(engine, 3)
+    with engine.connect() as connection:
         connection.execute(ANSWER)
-    before = proxy.connection_count
-    with engine.connect() as connection:  # nobody is said to wait
+        before = proxy.connection_count
+        proxy.fault.is_black_hole = True
+        with pytest.raises(OperationalError):
+            connection.execute(ANSWER)
+        proxy.fault.is_black_hole = False
+    assert proxy.connection_count - before >= 3
+
+
+def test_a_connection_that_waits_for_work_is_left_alone(engine: Engine, proxy: Proxy) -> None:
+    Watch(engine)
+    others = engine_for(proxy.url(str(engine.url.render_as_string(hide_password=False))), connect_seconds=WITHIN)
+    assert answers(engine)
+    with others.connect() as connection:  # which nobody watches
+        before = proxy.connection_count
         connection.execute(BUSY)
+    others.dispose()
     assert proxy.connection_count == before
+
+
+def answers(engine: Engine) -> bool:
+    try:
+        with engine.connect() as connection:
+            return connection.execute(ANSWER).scalar() == 1
+    except OperationalError:
+        return False
