@@ -237,7 +237,8 @@ SET_ASIDE_REASONS = text(
 LOADED = text(
     """
     select loaded_on, sum(payload_count)::bigint as payloads, sum(loaded_count)::bigint as loaded,
-        sum(duplicate_count)::bigint as duplicates, sum(set_aside_count)::bigint as set_aside
+        sum(duplicate_count)::bigint as duplicates, sum(conflict_count)::bigint as conflicts,
+        sum(set_aside_count)::bigint as set_aside
     from warehouse.load_tally where loaded_on >= :since group by loaded_on order by loaded_on desc
     """
 )

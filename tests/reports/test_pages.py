@@ -223,6 +223,21 @@ def test_no_page_needs_what_the_policy_forbids(analyst: Browser, url: str) -> No
         assert not re.search(r"(?:src|href)=\"(?:https?:)?//", text)
 
 
+def test_the_health_page_tells_what_became_of_all_that_was_loaded_on_a_day(analyst: Browser, url: str) -> None:
+    day = (NOW - timedelta(days=3)).date()
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            """
+            insert into warehouse.load_tally (origin, loaded_on, payload_count, event_count, loaded_count,
+                duplicate_count, refused_count, set_aside_count, issue_change_count, conflict_count)
+            values ('another', %s, 9111, 9110, 9001, 88, 21, 33, 0, 17)
+            """,
+            (day,),
+        )
+    row = next(each for each in re.findall(r"<tr>.*?</tr>", analyst.get("/health").text) if "9,001" in each)
+    assert re.findall(r'<td class="n">([\d,]+)</td>', row) == ["9,111", "9,001", "88", "17", "33"]
+
+
 def test_a_viewer_sees_no_person_and_no_payload(viewer: Browser, analyst: Browser, url: str) -> None:
     path = event_path(url, "user_email is not null")
     for word in ("ada@example.com", "203.0.113.9", "ada logged in", "WSGIRequest"):
