@@ -17,7 +17,7 @@ from models.archive_day import Archived, states, touched, window
 from models.archive_files import ArchiveError, columns_of_file, read_whole
 from models.base import WAREHOUSE
 from models.corrections import correcting
-from models.leaves import ATTEMPTS, FIRST_PAUSE_SECONDS, HANGING_GONE, LOCK_SECONDS, Standing, is_busy, standing
+from models.leaves import ATTEMPTS, FIRST_PAUSE_SECONDS, LOCK_SECONDS, Standing, is_busy, standing
 from models.ownership import as_owner
 from models.partitions import Leaf
 from models.rebuild import PROJECTS
@@ -61,6 +61,17 @@ EVENTS_GONE = text(
         where s.project_id = :project_id and s.event_id = t.event_id and s.occurred_at = t.occurred_at
     )
     select (select count(*) from event_gone), (select count(*) from payload_gone)
+    """
+)
+
+
+# What hangs on the events of a partition that goes in the same transaction.
+HANGING = text(
+    """
+    with odd_time_gone as (
+        delete from warehouse.event_odd_time where occurred_at >= :since and occurred_at < :until
+    )
+    delete from warehouse.event_source where occurred_at >= :since and occurred_at < :until
     """
 )
 
@@ -168,6 +179,7 @@ def _leaf_gone(
     """
     run = connection.exec_driver_sql
     connection.execute(BOUND, {"wait": f"{LOCK_SECONDS}s"})
+    connection.execute(HANGING, window(leaf.days))  # before anybody has to wait: there may be one for each event
     take_turns(connection, connection.execute(PROJECTS).scalars())
     beside = [each for each in standing(connection, "event_payload") if each.days == leaf.days and not each.is_pending]
     with as_owner(connection):
@@ -186,7 +198,6 @@ def _leaf_gone(
         for parent, table in doomed:
             run(f"alter table {WAREHOUSE}.{parent} detach partition {table}")
             run(f"drop table {table}")
-    connection.execute(HANGING_GONE, window(leaf.days))
     return sum(each.manifest.state.event_count for each in held), sum(counts.values()) if is_held else 0
 
 

@@ -54,18 +54,20 @@ LOCKERS = text(
     and relation = cast('{WAREHOUSE}.' || cast(:parent as text) as regclass)
     """  # noqa: S608 - names of ours
 )
-# What hangs on events that are not there any more.
+# What hangs on events that are not there any more. The bounds of `e` keep other partitions out of the search.
 HANGING_GONE = text(
     """
     with odd_time_gone as (
         delete from warehouse.event_odd_time o where o.occurred_at >= :since and o.occurred_at < :until and not exists (
             select from warehouse.fact_event e
             where e.project_id = o.project_id and e.event_id = o.event_id and e.occurred_at = o.occurred_at
+            and e.occurred_at >= :since and e.occurred_at < :until
         )
     )
     delete from warehouse.event_source s where s.occurred_at >= :since and s.occurred_at < :until and not exists (
         select from warehouse.fact_event e
         where e.project_id = s.project_id and e.event_id = s.event_id and e.occurred_at = s.occurred_at
+        and e.occurred_at >= :since and e.occurred_at < :until
     )
     """
 )
