@@ -1,6 +1,7 @@
 """`errhouse target …`: where messages go, and whether they arrive there."""
 
 import sys
+from datetime import timedelta
 from getpass import getpass
 from typing import Annotated, Any
 from uuid import uuid4
@@ -115,6 +116,25 @@ def try_out(name: NameArgument, as_json: JsonFlag = False) -> None:
         typer.echo(f"{said}{f' Answer: {answer}' if answer else ''}")
     if not row["arrived"]:
         raise typer.Exit(1)
+
+
+@target_commands.command("resend")
+def resend(
+    name: NameArgument,
+    hours: Annotated[int, typer.Option(min=1, help="Messages whose reason was found so many hours ago at most.")] = 72,
+    as_json: JsonFlag = False,
+) -> None:
+    """Send what was given up for a target after all, once the target is mended; scripts that ran do not run again."""
+    with opened() as (engine, settings, _), engine.begin() as connection:
+        Targets(settings).find(connection, name)
+        moment = now()
+        count = outbox.resend(connection, name, moment, moment - timedelta(hours=hours))
+    if as_json:
+        told({"name": name, "resent": count})
+    elif count:
+        typer.echo(f"{count} given up for {name} are sent by the scheduler now; the console tells how it goes.")
+    else:
+        typer.echo(f"Nothing of the last {hours} hours was given up for {name}.")
 
 
 @target_commands.command("remove")

@@ -153,6 +153,11 @@ def well_again(connection: Connection, target: str, now: datetime) -> None:
     connection.execute(sql.HASTEN, told)
 
 
+def resend(connection: Connection, target: str, now: datetime, since: datetime) -> int:
+    """Have what was given up of a target sent after all, if it was found by then; its key stays. Give how many."""
+    return connection.execute(sql.RESEND, {"target": target, "now": now, "since": since}).rowcount
+
+
 def retry_at(claimed: Claimed, now: datetime, retry_after: float | None, chance: float) -> datetime | None:
     """Give when an attempt that failed is repeated, None when it is given up. As the receiver asks, at least."""
     if now - claimed.created_at >= GIVE_UP_AFTER and claimed.attempt >= LEAST_ATTEMPTS:

@@ -83,6 +83,13 @@ HASTEN = text(
     where target = :target and status = 'waiting' and attempt_count > 0 and due_at > :now
     """
 )
+# What was given up is tried once more, in the order in which it was found, and then as often as it would have been.
+RESEND = text(
+    """
+    update warehouse.outbox set status = 'waiting', due_at = :now, finished_at = null
+    where target = :target and status = 'failed' and created_at >= :since
+    """
+)
 # What waits for its hour, such as the end of quiet hours, is not late.
 WAITING = text(
     """

@@ -115,6 +115,36 @@ def test_every_attempt_is_written_down_and_what_is_permanent_is_given_up_at_once
     assert [tuple(row.values()) for row in state] == [(1, "It answered 401.", NOON + timedelta(seconds=7))]
 
 
+def test_what_was_given_up_can_be_sent_after_all_by_the_same_key_and_what_is_too_old_stays(
+    house: House, database_url: str
+) -> None:
+    answers: list[DeliveryError | None] = [PERMANENT, PERMANENT, PERMANENT, TEMPORARY, None]
+    sender = house.sender([failing(lambda: answers.pop(0))])
+    house.put("old")
+    house.sent(sender)
+    house.later(hours=80)
+    house.put("a")
+    house.put("b", target="web")
+    house.target("web", "https://example.com/")
+    house.sent(sender)
+    house.sent(sender)
+    assert states(database_url) == {"old": "failed", "a": "failed", "b": "failed"}
+    keys = warehouse.rows(database_url, "select message_id, key from warehouse.outbox order by key")
+    house.later(seconds=60)
+    with house.engine.begin() as connection:
+        now = house.clock.now
+        assert outbox.resend(connection, "ops", now, now - timedelta(hours=72)) == 1
+        assert outbox.resend(connection, "ops", now, now - timedelta(hours=72)) == 0
+    house.sent(sender)
+    assert states(database_url) == {"old": "failed", "a": "waiting", "b": "failed"}, "and it is tried again as any"
+    house.later(seconds=60)
+    house.sent(sender)
+    assert states(database_url) == {"old": "failed", "a": "sent", "b": "failed"}
+    assert warehouse.rows(database_url, "select message_id, key from warehouse.outbox order by key") == keys
+    attempts = "select attempt from warehouse.delivery where outcome = 'delivered'"
+    assert warehouse.value(database_url, attempts) == 3
+
+
 def test_a_receiver_that_is_down_is_asked_once_a_minute_and_gets_everything_slowly_when_it_is_back(
     house: House, database_url: str
 ) -> None:

@@ -1,17 +1,21 @@
 """Targets of the database, a file or a name; what is secret of them is sealed, never shown and never written down."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
+from models.clock import now as real_now
 from models.engine import engine_for
 from models.sealed import SealError, add_key, keep_newest, seal
 from models.target import MOST_PER_MINUTE
 from reports import render
-from reports.delivery import target_shown, targets_kept
+from reports.delivery import outbox, target_shown, targets_kept
 from reports.delivery.masking import masked, masked_error
+from reports.delivery.message import Message
 from reports.delivery.ourselves import is_ours
 from reports.delivery.targets import Target
 from reports.delivery.targets_kept import Targets
@@ -19,6 +23,7 @@ from reports.errors import BadTarget, DeliveryError
 from reports.file_kinds import FILE_KINDS
 from tests.support import warehouse
 from tests.support.loading import NOON, settings
+from tests.support.server import errhouse
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 URL = "https://hooks.example.com/services/T0/B0/verysecretpath"
@@ -220,6 +225,30 @@ def test_a_target_that_is_needed_is_not_removed_and_what_waits_for_one_that_goes
             targets_kept.remove(connection, "ops", NOON)
     with pytest.raises(BadTarget, match="'ops' is no target"):
         find(engine, targets, "ops")
+
+
+def test_an_operator_has_what_was_given_up_sent_after_all_once_the_target_is_mended(
+    engine: Engine, database_url: str, tmp_path: Path
+) -> None:
+    def run(*arguments: str) -> Any:
+        return errhouse("target", *arguments, data_dir=tmp_path / "data", database_url=database_url)
+
+    assert "'ops' is no target" in run("resend", "ops").stderr
+    assert (
+        run(
+            "add", "ops", "--channel", "webhook", "--url", "https://example.com/hook", "--set", f"secret={SECRET}"
+        ).returncode
+        == 0
+    )
+    assert run("resend", "ops").stdout == "Nothing of the last 72 hours was given up for ops.\n"
+    with engine.begin() as connection:
+        outbox.put(connection, Message("k", "alert", "t"), "ops", real_now())
+        connection.exec_driver_sql("update warehouse.outbox set status = 'failed', finished_at = now(), error = 'no'")
+    assert run("resend", "ops").stdout.startswith("1 given up for ops")
+    assert warehouse.rows(database_url, "select status, finished_at from warehouse.outbox") == [
+        {"status": "waiting", "finished_at": None}
+    ]
+    assert json.loads(run("resend", "ops", "--json").stdout) == {"name": "ops", "resent": 0}
 
 
 def test_files_of_reports_are_called_as_those_who_draw_them_say() -> None:
