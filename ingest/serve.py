@@ -9,8 +9,10 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import Engine
@@ -43,6 +45,8 @@ from models.watch import Watch
 
 KEYS_SECONDS = 2.0
 TICK_SECONDS = 0.1
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -110,12 +114,14 @@ class _Service:
         self._nursery.start()
         if is_known:
             self._start_receivers()
-        with database_url(settings) as url:
+        with ExitStack() as database:
+            # what began to start is stopped when it has: an embedded database may have very much to recover
+            url = self._attended(lambda: database.enter_context(database_url(settings))).result()
             engine = engine_for(url, application="errhouse serve", is_patient=True)
             Watch(engine)
             try:
-                is_new = self._attended(lambda: self._migrate(url, engine, may_wait=is_known))
-                if is_new is None:
+                migrated = self._attended(lambda: self._migrate(url, engine, may_wait=is_known), self._stop)
+                if not migrated.done():
                     return
                 if not is_known:
                     self._start_receivers()
@@ -130,7 +136,7 @@ class _Service:
                     handle = self._console.fileno()
                     console = self._child("console", ["_console", str(handle)], given, handle)
                     self.children.consoles = self._started([console])
-                greet(settings, engine, has_receivers=bool(self._listening), is_new=is_new)
+                greet(settings, engine, has_receivers=bool(self._listening), is_new=migrated.result())
                 renew = self._nursery.start
                 reload = Reload(settings.spool_dir, self._run_dir, self.children, renew, self._receiver, given)
                 Thread(target=self._keep_up, args=(url, engine), name="database", daemon=True).start()
@@ -158,9 +164,9 @@ class _Service:
             child.start()
         return children
 
-    def _attended(self, work: Callable[[], bool]) -> bool | None:
-        """Do what may take long while what has ended is started anew; give its answer, None when told to stop."""
-        answer: Future[bool] = Future()
+    def _attended(self, work: Callable[[], T], is_left: Callable[[], bool] = lambda: False) -> Future[T]:
+        """Start anew what has ended while something is done that may take long; give that, done or left to itself."""
+        answer: Future[T] = Future()
 
         def do() -> None:
             try:
@@ -169,12 +175,10 @@ class _Service:
                 answer.set_exception(fault)
 
         Thread(target=do, name="database", daemon=True).start()
-        while not answer.done():
-            if self._stop():
-                return None
+        while not answer.done() and not is_left():
             time.sleep(TICK_SECONDS)
             self.children.mind()
-        return answer.result()
+        return answer
 
     def _mind(self, reload: Reload) -> None:
         """Start anew what has ended, until told to stop; never waits for the database."""

@@ -1,18 +1,30 @@
-"""Scenario D-04, seen by everything but the loader: a peer that takes every byte and answers none holds nothing up."""
+"""
+Scenario D-04, seen by everything but the loader: a peer that takes every byte and answers none holds nothing up.
+
+Nor does a migration that has to wait.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from models.schedule_state import schedule_state
 from tests.proof.proxy import Proxy, proxied
+from tests.support import warehouse
 from tests.support.server import Server, serving
 from tests.support.wait import until
 
 NOTICED_SECONDS = 60
 AGAIN_SECONDS = 5
 STOPPED_SECONDS = 20
+MIGRATION_LOCK = 0x657272686F757365  # as in migrations/env.py, which only alembic can import
+WAITS = """
+    select count(*) > 0 from pg_stat_activity
+    where application_name = 'errhouse migrate' and wait_event = 'advisory' and datname = current_database()
+"""
+
 
 pytestmark = pytest.mark.scenario("D-04")
 
@@ -44,17 +56,20 @@ def heartbeat(server: Server) -> str:
     return told.database if told else ""
 
 
+def is_started_again(server: Server, role: str) -> None:
+    """Kill the process of a role, and wait for the next."""
+    ended = next(each for each, its in server.working().items() if its == role)
+    ended.kill()
+
+    def is_there() -> bool:
+        return any(its == role and each != ended for each, its in server.working().items())
+
+    until(is_there, AGAIN_SECONDS, f"{role} is there again")
+
+
 def test_a_process_that_ends_meanwhile_is_started_again_at_once(unanswered: Server) -> None:
-    for role in ("receive", "load"):
-        ended = next(each for each, its in unanswered.working().items() if its == role)
-        ended.kill()
-        until(
-            lambda role=role, ended=ended: any(  # type: ignore[misc]
-                its == role and each != ended for each, its in unanswered.working().items()
-            ),
-            AGAIN_SECONDS,
-            f"{role} is there again",
-        )
+    is_started_again(unanswered, "receive")
+    is_started_again(unanswered, "load")
 
 
 def test_the_scheduler_says_so_and_goes_on_afterwards(unanswered: Server, proxy: Proxy) -> None:
@@ -73,3 +88,20 @@ def test_the_scheduler_says_so_and_goes_on_afterwards(unanswered: Server, proxy:
 
 def test_a_service_that_is_told_to_stop_stops(unanswered: Server) -> None:
     assert unanswered.stop(STOPPED_SECONDS) == 0
+
+
+def test_a_service_that_waits_for_another_s_migration_starts_a_killed_receiver_again_and_stops_when_it_is_told_to(
+    tmp_path: Path, database_url: str
+) -> None:
+    data_dir = tmp_path / "data"
+    with serving(data_dir, database_url) as server:
+        assert server.readyz()["ready"]
+    with psycopg.connect(database_url) as other:
+        other.execute("select pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
+        with serving(data_dir, database_url, wait=False) as server:
+            until(lambda: server.status("/healthz") == 200, NOTICED_SECONDS, "it receives")
+            until(lambda: warehouse.value(database_url, WAITS), NOTICED_SECONDS, "it waits for the other")
+            is_started_again(server, "receive")
+            assert server.stop(STOPPED_SECONDS) == 0
+    with serving(data_dir, database_url) as server:
+        assert server.readyz()["ready"]
