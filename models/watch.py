@@ -49,7 +49,7 @@ class _Line:
 
 class Watch:
     """
-    Watches over the connections of one engine, as long as the process lives.
+    Watches over the connections of one engine, in a thread while there are any.
 
     One is waited for while it is taken out of the pool, and in the pool when it was asked whether it still lives. Does
     nothing where the system does not tell which bytes have arrived, and for sockets that are no network's.
@@ -63,6 +63,7 @@ class Watch:
         self._lock = Lock()
         self._lines: dict[psycopg.Connection[Any], _Line] = {}
         self._refused_until = 0.0
+        self._is_running = False
         if not hasattr(socket, "TCP_INFO"):
             return
         # before other listeners, which may ask the server something, or for a connection
@@ -72,7 +73,6 @@ class Watch:
         event.listen(engine, "checkin", lambda driver, _: self._put_down(driver))
         for name in ("close", "close_detached"):
             event.listen(engine, name, lambda driver, *_: self._remove(driver))
-        Thread(target=self._run, name="watch", daemon=True).start()
 
     def _add(self, driver: "psycopg.Connection[Any]") -> None:
         line = socket.socket(fileno=os.dup(driver.fileno()))
@@ -81,6 +81,9 @@ class Watch:
             return
         with self._lock:
             self._lines[driver] = _Line(line)
+            if not self._is_running:
+                self._is_running = True
+                Thread(target=self._run, name="watch", daemon=True).start()
 
     def _take(self, driver: "psycopg.Connection[Any]") -> None:
         with self._lock:
@@ -102,7 +105,7 @@ class Watch:
             raise psycopg.OperationalError(NOTHING)
 
     def _run(self) -> None:
-        while True:
+        while self._has_work():
             sleep(LOOK_SECONDS)
             silent = self._silent()
             if not silent:
@@ -111,6 +114,11 @@ class Watch:
                 self._hear(silent)
             else:
                 self._end(silent)
+
+    def _has_work(self) -> bool:
+        with self._lock:
+            self._is_running = bool(self._lines)
+            return self._is_running
 
     def _silent(self) -> dict["psycopg.Connection[Any]", Moved]:
         """Give the connections on which nothing has moved for too long, with what had before."""

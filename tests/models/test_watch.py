@@ -1,5 +1,6 @@
 """A network that takes everything and answers nothing, and a server that is only busy."""
 
+import threading
 import time
 from collections.abc import Iterator
 
@@ -98,3 +99,12 @@ def answers(engine: Engine) -> bool:
             return connection.execute(ANSWER).scalar() == 1
     except OperationalError:
         return False
+
+
+def test_who_has_no_connection_any_more_watches_no_more(engine: Engine) -> None:
+    Watch(engine)
+    assert answers(engine)
+    assert [thread for thread in threading.enumerate() if thread.name == "watch"]
+    engine.dispose()
+    until(lambda: not [thread for thread in threading.enumerate() if thread.name == "watch"], WITHIN, "it has ended")
+    assert answers(engine)
