@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
+from models.base import VERSION_TABLE
 from tests.support import warehouse
 from tests.support.cluster import FAST, IMMEDIATE, Cluster
 from tests.support.crowd import Crowd, Report, under_load
@@ -101,6 +102,31 @@ def test_a_service_that_starts_while_the_database_is_down_goes_on_acknowledging(
     warehouse.loaded(server, DRAINED_SECONDS)
     found = events(cluster.url)
     assert {event_id: found[event_id] for event_id in report.sent if found[event_id] != 1} == {}
+
+
+def test_a_service_that_finds_a_newer_schema_when_the_database_is_back_ends_and_says_so(
+    server: Server, cluster: Cluster
+) -> None:
+    (found,) = warehouse.rows(cluster.url, f"select version_num from public.{VERSION_TABLE}")
+    server.stop()
+    set_version(cluster.url, "ffffffffffff")
+    cluster.stop()
+    server.start(wait=False)
+    try:
+        until(lambda: server.status("/healthz") == 200, 60, "it listens")
+    finally:
+        cluster.start()
+    try:
+        assert server.process.wait(60) == 2
+        assert "is newer than this errhouse; start a newer one" in server.log()
+    finally:
+        set_version(cluster.url, found["version_num"])
+        server.start()
+
+
+def set_version(url: str, version: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(f"update public.{VERSION_TABLE} set version_num = %s".encode(), (version,))
 
 
 @pytest.mark.scenario("D-12")
