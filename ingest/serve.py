@@ -78,6 +78,10 @@ def serve(settings: Settings, roles: tuple[str, ...]) -> None:
             service.end()
 
 
+class _Stopped(Exception):
+    """The service was told to stop while it started."""
+
+
 class _Service:
     """The processes of one service, and what it knows of its database."""
 
@@ -116,13 +120,11 @@ class _Service:
             self._start_receivers()
         with ExitStack() as database:
             # what began to start is stopped when it has: an embedded database may have very much to recover
-            url = self._attended(lambda: database.enter_context(database_url(settings))).result()
+            url = self._attended(lambda: database.enter_context(database_url(settings)), may_stop=False)
             engine = engine_for(url, application="errhouse serve", is_patient=True)
             Watch(engine)
             try:
-                migrated = self._attended(lambda: self._migrate(url, engine, may_wait=is_known), self._stop)
-                if not migrated.done():
-                    return
+                is_new = self._attended(lambda: self._migrate(url, engine, may_wait=is_known))
                 if not is_known:
                     self._start_receivers()
                 given = environment(settings, url, self._run_dir)
@@ -136,11 +138,14 @@ class _Service:
                     handle = self._console.fileno()
                     console = self._child("console", ["_console", str(handle)], given, handle)
                     self.children.consoles = self._started([console])
-                greet(settings, engine, has_receivers=bool(self._listening), is_new=migrated.result())
+                has_receivers = self._listening is not None
+                self._attended(lambda: greet(settings, engine, has_receivers=has_receivers, is_new=is_new))
                 renew = self._nursery.start
                 reload = Reload(settings.spool_dir, self._run_dir, self.children, renew, self._receiver, given)
                 Thread(target=self._keep_up, args=(url, engine), name="database", daemon=True).start()
                 self._mind(reload)
+            except _Stopped:
+                log.info("stopping before everything was started")
             finally:
                 self.end()
                 engine.dispose()
@@ -164,8 +169,12 @@ class _Service:
             child.start()
         return children
 
-    def _attended(self, work: Callable[[], T], is_left: Callable[[], bool] = lambda: False) -> Future[T]:
-        """Start anew what has ended while something is done that may take long; give that, done or left to itself."""
+    def _attended(self, work: Callable[[], T], *, may_stop: bool = True) -> T:
+        """
+        Do what may take long, while what has ended is started anew.
+
+        Raises: _Stopped, when told to stop meanwhile; what was begun is left to itself then.
+        """
         answer: Future[T] = Future()
 
         def do() -> None:
@@ -175,10 +184,12 @@ class _Service:
                 answer.set_exception(fault)
 
         Thread(target=do, name="database", daemon=True).start()
-        while not answer.done() and not is_left():
+        while not answer.done():
+            if may_stop and self._stop():
+                raise _Stopped
             time.sleep(TICK_SECONDS)
             self.children.mind()
-        return answer
+        return answer.result()
 
     def _mind(self, reload: Reload) -> None:
         """Start anew what has ended, until told to stop; never waits for the database."""

@@ -9,6 +9,7 @@ from random import Random
 import psutil
 import pytest
 
+from models import failpoints
 from tests.support import warehouse
 from tests.support.crowd import Report, under_load
 from tests.support.server import ROLES, Server, role, serving
@@ -18,6 +19,7 @@ SEED = 20
 KILLS = 20
 RATE = 200
 MOST_SECONDS = 100
+AGAIN_SECONDS = 10
 BACK_SECONDS = 60  # a deadline on a busy machine; a few seconds are usual
 
 
@@ -40,6 +42,19 @@ def assert_each_acknowledged_event_is_one_row(url: str, report: Report) -> None:
     counts = warehouse.tally(url)
     assert counts["loaded"] == len(found)
     assert len(report.acknowledged) >= 1000
+
+
+@pytest.mark.scenario("B-01")
+def test_a_receiver_that_dies_before_it_was_ever_there_is_started_again_while_the_others_start(
+    tmp_path: Path, database_url: str
+) -> None:
+    data_dir, seen = tmp_path / "data", tmp_path / "seen"
+    with serving(data_dir, database_url):
+        pass
+    dies = {"ERRHOUSE_FAILPOINT": f"{failpoints.SEGMENT_CREATED}:1:kill", "ERRHOUSE_FAILPOINT_SEEN": str(seen)}
+    with serving(data_dir, database_url, wait=False, **dies) as server:
+        until(seen.exists, BACK_SECONDS, "it died")
+        until(lambda: server.status("/healthz") == 200, AGAIN_SECONDS, "another is there")
 
 
 @pytest.mark.scenario("B-03")
