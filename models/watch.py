@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import Lock, Thread
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from sqlalchemy import Engine, event
@@ -23,11 +23,21 @@ ANSWER_SECONDS = 4
 PATIENCE = 3  # so often for what takes minutes to do again, where the server may only have very much to do
 REFUSED_SECONDS = 1.0  # so long nobody connects anew after the end, as a pool would do at once, and wait as long again
 NOTHING = "the database answers nothing, not even a new connection"
-_MOVED = struct.Struct("=QQ")  # tcpi_bytes_acked and tcpi_bytes_received of struct tcp_info
-_MOVED_AT = 120
+_UNACKED = struct.Struct("=I")  # tcpi_unacked of struct tcp_info
+_UNACKED_AT = 24
+_BYTES = struct.Struct("=QQ")  # tcpi_bytes_acked and tcpi_bytes_received
+_BYTES_AT = 120
 
-Moved = tuple[int, int]
-"""How many bytes of ours have arrived at the other end, and how many have come from it."""
+
+class Moved(NamedTuple):
+    """How many bytes of ours have arrived, how many have come, and how many pieces of ours are on their way."""
+
+    acked: int = 0
+    received: int = 0
+    unacked: int = 0
+
+
+NOTHING_MOVED = Moved()
 
 
 @dataclass
@@ -36,13 +46,14 @@ class _Line:
 
     socket: socket.socket
     since: float = field(default_factory=monotonic)
-    moved: Moved = (0, 0)
+    moved: Moved = NOTHING_MOVED
     put_down: Moved | None = None
 
     def look(self) -> None:
         """See whether anything has moved, or nobody waits."""
-        moved = _moved(self.socket)
-        is_awaited = self.put_down is None or (moved[0] > self.put_down[0] and moved[1] == self.put_down[1])
+        moved, before = _moved(self.socket), self.put_down
+        was_asked = before is not None and (moved.acked > before.acked or moved.unacked > 0)
+        is_awaited = before is None or (was_asked and moved.received == before.received)
         if moved != self.moved or not is_awaited:
             self.moved, self.since = moved, monotonic()
 
@@ -162,10 +173,9 @@ class Watch:
 def _moved(line: socket.socket) -> Moved:
     """Give which bytes have moved; none where the kernel does not say."""
     try:
-        told = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _MOVED_AT + _MOVED.size)
+        told = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_AT + _BYTES.size)
     except OSError:
-        return (0, 0)
-    if len(told) != _MOVED_AT + _MOVED.size:
-        return (0, 0)
-    acked, received = _MOVED.unpack_from(told, _MOVED_AT)
-    return (acked, received)
+        return NOTHING_MOVED
+    if len(told) != _BYTES_AT + _BYTES.size:
+        return NOTHING_MOVED
+    return Moved(*_BYTES.unpack_from(told, _BYTES_AT), *_UNACKED.unpack_from(told, _UNACKED_AT))

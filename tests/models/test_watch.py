@@ -11,10 +11,12 @@ from sqlalchemy.exc import OperationalError
 from models import watch
 from models.engine import engine_for
 from models.watch import Watch
+from tests.proof.packets import PACKETS, dropping
 from tests.proof.proxy import Proxy, proxied
 from tests.support.wait import until
 
 WITHIN = 60
+GIVEN_UP_SECONDS = 8
 ANSWER = text("select 1")
 BUSY = text("select pg_sleep(1), 1")
 
@@ -58,6 +60,18 @@ def test_a_connection_that_is_asked_whether_it_still_lives_is_ended_as_well(engi
     assert not answers(engine)
     assert time.monotonic() - begun < WITHIN
     proxy.fault.is_black_hole = False
+    until(lambda: answers(engine), WITHIN, "there is another connection")
+
+
+@PACKETS
+@pytest.mark.scenario("D-04")
+def test_a_connection_in_the_pool_is_ended_too_where_not_even_its_bytes_arrive(engine: Engine, proxy: Proxy) -> None:
+    Watch(engine)
+    assert answers(engine)
+    with dropping(proxy.port):
+        begun = time.monotonic()
+        assert not answers(engine)
+        assert time.monotonic() - begun < GIVEN_UP_SECONDS, "sooner than by tcp_user_timeout"
     until(lambda: answers(engine), WITHIN, "there is another connection")
 
 

@@ -1,8 +1,5 @@
 """Scenarios D-04, D-05, D-17: what a network does between the service and its database."""
 
-import os
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.proof.lines import report
+from tests.proof.packets import PACKETS, dropping, iptables
 from tests.proof.proxy import Proxy, proxied
 from tests.proof.rig import LATE_PART, Run, proving
 from tests.support.wait import until
@@ -25,10 +23,6 @@ SWALLOWED = 500
 SLOW_RATE = 20
 LOST_PART = 0.3
 
-PACKETS = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("iptables") is None, reason="only root, with iptables, can have packets dropped"
-)
-
 
 @contextmanager
 def behind_proxy(name: str, folder: Path, url: str, *, late_part: float = LATE_PART) -> Iterator[tuple[Run, Proxy]]:
@@ -39,23 +33,6 @@ def behind_proxy(name: str, folder: Path, url: str, *, late_part: float = LATE_P
             proxy.fault.is_black_hole = False
         assert (run.verdict.refused, run.verdict.cut, run.verdict.set_aside) == (0, 0, 0), run.verdict
         assert run.verdict.late <= late_part * run.verdict.sent, run.verdict
-
-
-@contextmanager
-def dropping(port: int, *match: str) -> Iterator[None]:
-    """Drop the packets to and from a port of this machine, all of them or those that match."""
-    rules = [
-        [*("INPUT", "-i", "lo", "-p", "tcp", side, str(port)), *match, "-j", "DROP"] for side in ("--dport", "--sport")
-    ]
-    with ExitStack() as undo:
-        for rule in rules:
-            iptables("-I", *rule)
-            undo.callback(iptables, "-D", *rule)
-        yield
-
-
-def iptables(*words: str) -> str:
-    return subprocess.run(["iptables", "-w", *words], check=True, capture_output=True, text=True).stdout
 
 
 def noticed(run: Run, how: str) -> None:
