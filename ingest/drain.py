@@ -12,7 +12,7 @@ from time import monotonic, sleep
 import structlog
 from sqlalchemy import Engine
 
-from ingest import metrics, set_aside
+from ingest import memory, metrics, set_aside
 from ingest.health import LoaderState, loader_state
 from ingest.in_hand import Caution
 from ingest.interpret import EPOCH
@@ -100,6 +100,7 @@ class Drain:
     def pause(self, did: bool, should_stop: Callable[[], bool]) -> None:
         """Wait for something to do: company for the events at hand, new ones, or the database."""
         if self._failures:
+            memory.let_go()
             self._sleep(self._pause_seconds(), should_stop)
         elif did and self._was_full:
             return
