@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
+RESERVED_BYTES = 4096  # a block of most file systems
 
 
 class Entry(NamedTuple):
@@ -70,12 +71,22 @@ class Disk:
         except FileNotFoundError:
             return None
 
+    def reserve(self, path: Path) -> None:
+        """Take the room that the next `store` to this path needs, so that it succeeds on a full disk too."""
+        fd = os.open(_draft(path), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, FILE_MODE)
+        try:
+            if not os.fstat(fd).st_size:
+                os.write(fd, bytes(RESERVED_BYTES))
+        finally:
+            os.close(fd)
+
     def store(self, path: Path, data: bytes) -> None:
         """Write a small file so that after a crash it is there whole, or as it was."""
-        draft = path.with_name(path.name + ".tmp")
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, FILE_MODE)
+        draft = _draft(path)
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, FILE_MODE)  # not cut: its room is what there is
         try:
             os.write(fd, data)
+            os.ftruncate(fd, len(data))
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -137,6 +148,10 @@ class Disk:
             target = folder / f"{path.name}.{number}"
         path.rename(target)
         self.sync_folder(folder)
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(path.name + ".tmp")
 
 
 def _own(path: Path, mode: int) -> None:

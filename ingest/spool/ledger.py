@@ -7,6 +7,7 @@ removes no such segment; so whatever fails or is killed, nothing is counted twic
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -50,6 +51,7 @@ class Ledger:
         self._stored = counted(disk, folder, spool)
         self._now = self._stored or Counted(1, spool, 0, 0, is_whole=found[:1] in ([], [1]))
         self._pending: dict[int, int | None] = {number: None for number in found if number > self.through}
+        self._reserve()
 
     @property
     def through(self) -> int:
@@ -77,8 +79,14 @@ class Ledger:
                 self._disk.store(self._folder / COUNTED, msgspec.json.encode(self._now))
                 failpoints.passed(failpoints.SEGMENT_COUNTED)
                 self._stored = self._now
+                self._reserve()
         except OSError as error:
             log.warning("the spool's records are counted later", spool=str(self._folder), why=str(error))
+
+    def _reserve(self) -> None:
+        """Have room for the next count: on a full disk nothing is removed, and so gets no room, before it is made."""
+        with suppress(OSError):
+            self._disk.reserve(self._folder / COUNTED)
 
     def _read(self, segment: int) -> int:
         try:

@@ -112,6 +112,9 @@ class MemoryDisk(Disk):
         file = self.names.get(path.name)
         return None if file is None else bytes(file.data)
 
+    def reserve(self, path: Path) -> None:
+        pass
+
     def store(self, path: Path, data: bytes) -> None:
         if self._changes("store"):
             raise PowerCut
