@@ -19,7 +19,7 @@ pytestmark = pytest.mark.system
 SECONDS = 6
 SLOWEST = 1.0
 BODIES = {
-    "bomb": "#!/bin/sh\ntrap '' TERM\nf() { f | f & }\nf\nsleep 100\n",
+    "bomb": "#!/bin/sh\ntrap '' TERM\nf() { f | f & }\nf\nexec sleep 100\n",
     "loud": "#!/bin/sh\nexec yes\n",
 }
 ENDED = "select * from warehouse.script_run where ended_at is not null order by target"
