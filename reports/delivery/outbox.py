@@ -154,7 +154,7 @@ def well_again(connection: Connection, target: str, now: datetime) -> None:
 
 
 def resend(connection: Connection, target: str, now: datetime, since: datetime) -> int:
-    """Have what was given up of a target sent after all, if it was found by then; its key stays. Give how many."""
+    """Have what was given up of a target sent after all, if its reason was found since then; give how many."""
     return connection.execute(sql.RESEND, {"target": target, "now": now, "since": since}).rowcount
 
 

@@ -37,6 +37,14 @@ def engine(database_url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> 
     made.dispose()
 
 
+def answers(engine: Engine) -> bool:
+    try:
+        with engine.connect() as connection:
+            return connection.execute(ANSWER).scalar() == 1
+    except OperationalError:
+        return False
+
+
 @pytest.mark.scenario("D-04")
 def test_a_connection_on_which_nothing_is_answered_is_ended_and_the_next_is_used(engine: Engine, proxy: Proxy) -> None:
     Watch(engine)
@@ -98,21 +106,13 @@ def test_who_can_wait_longer_asks_more_than_once(engine: Engine, proxy: Proxy) -
 
 def test_a_connection_that_waits_for_work_is_left_alone(engine: Engine, proxy: Proxy) -> None:
     Watch(engine)
-    others = engine_for(proxy.url(str(engine.url.render_as_string(hide_password=False))), connect_seconds=WITHIN)
+    others = engine_for(engine.url.render_as_string(hide_password=False), connect_seconds=WITHIN)
     assert answers(engine)
     with others.connect() as connection:  # which nobody watches
         before = proxy.connection_count
         connection.execute(BUSY)
     others.dispose()
     assert proxy.connection_count == before
-
-
-def answers(engine: Engine) -> bool:
-    try:
-        with engine.connect() as connection:
-            return connection.execute(ANSWER).scalar() == 1
-    except OperationalError:
-        return False
 
 
 def test_who_has_no_connection_any_more_watches_no_more(engine: Engine) -> None:

@@ -16,6 +16,7 @@ from ingest.spool import SpoolBroken
 from ingest.spool.reader import SpoolReader
 from ingest.spool.segment_reader import Record
 from ingest.spool.writer import SpoolWriter
+from models.logs import configure
 
 SEGMENT_BYTES = 64 * 1024
 MOST_BYTES = 1 << 30
@@ -62,6 +63,7 @@ async def consume(folder: Path) -> None:
 
 
 async def main() -> None:
+    configure("info", "spool")  # to standard error: what it tells stands alone in its lines
     folder, rate = Path(sys.argv[1]), float(sys.argv[2])
     writer = SpoolWriter(folder, MOST_BYTES, SEGMENT_BYTES)
     count = int(sys.argv[3]) if len(sys.argv) > 3 else sys.maxsize

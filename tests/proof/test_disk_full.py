@@ -1,8 +1,6 @@
 """Scenario D-11: PostgreSQL's disk is full, and then it has room again."""
 
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +10,12 @@ from tests.proof.lines import report
 from tests.proof.rig import proving
 from tests.support.cluster import IMMEDIATE, Cluster
 from tests.support.postgres import run
+from tests.support.small_disk import MOUNTS, mounted
 from tests.support.wait import until
 
 pytestmark = [
     pytest.mark.timeout(900),
-    pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="only root can mount a small disk"),
+    MOUNTS,
 ]
 
 RATE = 200
@@ -28,14 +27,11 @@ BLOCK = 1 << 20
 @pytest.fixture
 def small_disk(cluster: Cluster) -> Iterator[Path]:
     """A disk for a tablespace; in PostgreSQL's own folder, since it cannot enter those of tests."""
-    folder = cluster.data / "small"
-    folder.mkdir()
     owner = cluster.data.stat()
-    told = f"size={DISK_MB}m,uid={owner.st_uid},gid={owner.st_gid},mode=0700"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", told, "none", str(folder)], check=True)
-    yield folder
-    cluster.stop(IMMEDIATE)
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    options = (f"uid={owner.st_uid}", f"gid={owner.st_gid}", "mode=0700")
+    with mounted(cluster.data / "small", f"{DISK_MB}m", *options) as disk:
+        yield disk
+        cluster.stop(IMMEDIATE)
 
 
 def fill(disk: Path) -> Path:

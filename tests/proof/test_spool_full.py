@@ -1,8 +1,6 @@
 """Scenario C-05: a disk for the spool that gets full while PostgreSQL is away, and has room again."""
 
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +9,12 @@ import pytest
 from tests.proof.rig import proving
 from tests.proof.verdict import Answer
 from tests.support.cluster import Cluster
+from tests.support.small_disk import MOUNTS, mounted
 from tests.support.wait import until
 
 pytestmark = [
     pytest.mark.timeout(900),
-    pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="only root can mount a small disk"),
+    MOUNTS,
 ]
 
 RATE = 200
@@ -25,12 +24,9 @@ REFUSED = 500
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A data folder on a disk of its own; whatever is still open on it does not keep it mounted."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "none", str(folder)], check=True)
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    """A data folder on a disk of its own."""
+    with mounted(tmp_path / "data", f"{DISK_MB}m") as disk:
+        yield disk
 
 
 @pytest.mark.scenario("C-05", tier=2)

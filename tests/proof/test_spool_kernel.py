@@ -68,7 +68,7 @@ def test_no_false_promise_whatever_call_the_kernel_refuses(tmp_path: Path, fault
         folder.parent.mkdir()
         told = traced(folder, log, f"{FAULTS[fault]}:when={number}")
         injected += log.read_text(errors="replace").count("(INJECTED)")
-        promised = {int(each) for each in re.findall(r"ACK (\d+)\n", told)}
+        promised = {int(each) for each in re.findall(r"^ACK (\d+)$", told, re.MULTILINE)}
         loaded = {
             int(each) for line in re.findall(r"^AT \S+ \S+ \S+ (.*)$", told, re.MULTILINE) for each in line.split()
         }

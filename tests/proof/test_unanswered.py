@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from models.schedule_state import schedule_state
+from models.schedule_state import ScheduleState, schedule_state
 from tests.proof.proxy import Proxy, proxied
 from tests.support import warehouse
 from tests.support.server import Server, serving
@@ -25,7 +25,6 @@ WAITS = """
     where application_name = 'errhouse migrate' and wait_event = 'advisory' and datname = current_database()
 """
 
-
 pytestmark = pytest.mark.scenario("D-04")
 
 
@@ -39,7 +38,6 @@ def proxy(database_url: str) -> Iterator[Proxy]:
 def server(tmp_path: Path, proxy: Proxy, database_url: str) -> Iterator[Server]:
     with serving(tmp_path / "data", proxy.url(database_url)) as running:
         yield running
-        proxy.fault.is_black_hole = False
 
 
 @pytest.fixture
@@ -51,9 +49,12 @@ def unanswered(server: Server, proxy: Proxy) -> Iterator[Server]:
     proxy.fault.is_black_hole = False
 
 
+def scheduler(server: Server) -> ScheduleState:
+    return schedule_state(server.data_dir / "run") or ScheduleState(0)
+
+
 def heartbeat(server: Server) -> str:
-    told = schedule_state(server.data_dir / "run")
-    return told.database if told else ""
+    return scheduler(server).database
 
 
 def is_started_again(server: Server, role: str) -> None:
@@ -75,15 +76,8 @@ def test_a_process_that_ends_meanwhile_is_started_again_at_once(unanswered: Serv
 def test_the_scheduler_says_so_and_goes_on_afterwards(unanswered: Server, proxy: Proxy) -> None:
     proxy.fault.is_black_hole = False
     until(lambda: heartbeat(unanswered) == "ok", NOTICED_SECONDS, "its jobs are done again")
-    told = schedule_state(unanswered.data_dir / "run")
-    assert told is not None
-    folded_at = told.last_fold_us
-
-    def has_folded() -> bool:
-        said = schedule_state(unanswered.data_dir / "run")
-        return said is not None and said.last_fold_us > folded_at
-
-    until(has_folded, NOTICED_SECONDS, "it folds again")
+    folded_at = scheduler(unanswered).last_fold_us
+    until(lambda: scheduler(unanswered).last_fold_us > folded_at, NOTICED_SECONDS, "it folds again")
 
 
 def test_a_service_that_is_told_to_stop_stops(unanswered: Server) -> None:

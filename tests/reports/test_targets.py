@@ -234,12 +234,8 @@ def test_an_operator_has_what_was_given_up_sent_after_all_once_the_target_is_men
         return errhouse("target", *arguments, data_dir=tmp_path / "data", database_url=database_url)
 
     assert "'ops' is no target" in run("resend", "ops").stderr
-    assert (
-        run(
-            "add", "ops", "--channel", "webhook", "--url", "https://example.com/hook", "--set", f"secret={SECRET}"
-        ).returncode
-        == 0
-    )
+    options = ("--channel", "webhook", "--url", "https://example.com/hook", "--set", f"secret={SECRET}")
+    assert run("add", "ops", *options).returncode == 0
     assert run("resend", "ops").stdout == "Nothing of the last 72 hours was given up for ops.\n"
     with engine.begin() as connection:
         outbox.put(connection, Message("k", "alert", "t"), "ops", real_now())
