@@ -18,7 +18,6 @@ from models.engine import DatabaseError, check_server, engine_for
 from models.errors import ModelsError
 from models.logs import configure
 from models.settings import Settings
-from models.watch import Watch
 
 log = structlog.get_logger()
 
@@ -91,7 +90,6 @@ def load(settings: Settings) -> None:
             except ModelsError as error:
                 log.warning("the embedded database does not start", why=str(error))
 
-    Watch(engine)
     drain = Drain(engine, settings, now, revive)
     memory.settle()
     drain.run(stop)

@@ -41,7 +41,6 @@ from models import access, migrate, projects
 from models.clock import now
 from models.engine import DatabaseError, database_url, engine_for
 from models.settings import Settings
-from models.watch import Watch
 
 KEYS_SECONDS = 2.0
 TICK_SECONDS = 0.1
@@ -122,7 +121,6 @@ class _Service:
             # what began to start is stopped when it has: an embedded database may have very much to recover
             url = self._attended(lambda: database.enter_context(database_url(settings)), may_stop=False)
             engine = engine_for(url, application="errhouse serve", is_patient=True)
-            Watch(engine)
             try:
                 is_new = self._attended(lambda: self._migrate(url, engine, may_wait=is_known))
                 if not is_known:

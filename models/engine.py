@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from models import embedded
 from models.errors import ModelsError
 from models.settings import Settings
+from models.watch import Watch
 
 if TYPE_CHECKING:
     from psycopg import Connection as Driver
@@ -41,14 +42,16 @@ def engine_for(
     pool_size: int = 2,
     overflow: int = 2,
     is_patient: bool = False,
+    tries: int = 1,
     connect_seconds: int = CONNECT_SECONDS,
 ) -> Engine:
     """
     Make the engine for a `postgresql://` URL; connects on first use.
 
     Takes: `pool_size`, how many connections are kept at most, and `overflow`, how many more there may be for a while;
-    `is_patient`, whether to ask for one once a second at most while none is given, and to say so to who asks meanwhile.
-    Dead peers are noticed within some ten seconds; a statement never waits for ever.
+    `is_patient`, for a process that runs on: whether to ask for a connection once a second at most while none is given,
+    to say so to who asks meanwhile, and to watch those there are; `tries`, how often in a row a new one must get no
+    answer before a silent one is ended. Dead peers are noticed within some ten seconds.
     """
     try:
         parsed = make_url(url)
@@ -73,6 +76,7 @@ def engine_for(
         ) from None
     event.listen(engine, "connect", _heed_pooler)
     if is_patient:
+        Watch(engine, tries)  # whose refusal comes first: listeners are asked in the order in which they were made
         event.listen(engine, "do_connect", _Patience().connect)
     return engine
 

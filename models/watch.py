@@ -68,7 +68,7 @@ class Watch:
     Takes: how often in a row a new connection must get no answer.
     """
 
-    def __init__(self, engine: Engine, tries: int = 1) -> None:
+    def __init__(self, engine: Engine, tries: int) -> None:
         self._tries = tries
         self._url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._lock = Lock()
@@ -77,9 +77,9 @@ class Watch:
         self._is_running = False
         if not hasattr(socket, "TCP_INFO"):
             return
-        # before other listeners, which may ask the server something, or for a connection
+        # before other listeners, which may ask the server something
         event.listen(engine, "connect", lambda driver, _: self._add(driver), insert=True)
-        event.listen(engine, "do_connect", self._refuse, insert=True)
+        event.listen(engine, "do_connect", self._refuse)
         event.listen(engine, "checkout", lambda driver, *_: self._take(driver))
         event.listen(engine, "checkin", lambda driver, _: self._put_down(driver))
         for name in ("close", "close_detached"):

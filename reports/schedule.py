@@ -20,7 +20,7 @@ from models.maintain import Step, maintain, urgent
 from models.roles import cancel_overlong
 from models.schedule_state import ScheduleState, schedule_state
 from models.settings import Settings
-from models.watch import PATIENCE, Watch
+from models.watch import PATIENCE
 from reports import runs, worker
 from reports.alerts.alerting import Alerting
 from reports.delivery import outbox
@@ -209,13 +209,16 @@ def run(settings: Settings, should_stop: Callable[[], bool], waiting: Waiting = 
     """Run the scheduler in this process until told to stop."""
     url = settings.DATABASE_URL or ""
     engine = engine_for(
-        url, application="errhouse schedule", pool_size=CONNECTIONS, overflow=MORE_CONNECTIONS, is_patient=True
+        url,
+        application="errhouse schedule",
+        pool_size=CONNECTIONS,
+        overflow=MORE_CONNECTIONS,
+        is_patient=True,
+        tries=PATIENCE,
     )
-    Watch(engine, PATIENCE)
     halt = Halt(engine)
     # what is being sent is written down when the other jobs are ended: it has connections of its own
-    own = engine_for(url, application="errhouse send", overflow=1, is_patient=True)
-    Watch(own, PATIENCE)
+    own = engine_for(url, application="errhouse send", overflow=1, is_patient=True, tries=PATIENCE)
     sender = Sender(engine, Targets(settings), doors(own, settings), own=own)
     work = Work(engine, settings, now, halt, waiting, sender)
     Scheduler(work.jobs(), halt, work.tell).run(should_stop)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, text
 
 from models.engine import engine_for
-from models.watch import PATIENCE, Watch
+from models.watch import PATIENCE
 
 AT_ONCE = 4
 STATEMENT_SECONDS = 30
@@ -18,8 +18,9 @@ class Warehouse:
     """The database, for pages."""
 
     def __init__(self, url: str) -> None:
-        self._engine: Engine = engine_for(url, application="errhouse console", pool_size=AT_ONCE, is_patient=True)
-        Watch(self._engine, PATIENCE)
+        self._engine: Engine = engine_for(
+            url, application="errhouse console", pool_size=AT_ONCE, is_patient=True, tries=PATIENCE
+        )
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @contextmanager

@@ -10,7 +10,6 @@ from sqlalchemy.exc import OperationalError
 
 from models import watch
 from models.engine import engine_for
-from models.watch import Watch
 from tests.proof.packets import PACKETS, dropping
 from tests.proof.proxy import Proxy, proxied
 from tests.support.wait import until
@@ -32,7 +31,7 @@ def engine(database_url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(watch, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(watch, "SILENT_SECONDS", 0.2)
     monkeypatch.setattr(watch, "ANSWER_SECONDS", 2)
-    made = engine_for(proxy.url(database_url), connect_seconds=WITHIN)
+    made = engine_for(proxy.url(database_url), is_patient=True, connect_seconds=WITHIN)
     yield made
     made.dispose()
 
@@ -47,7 +46,6 @@ def answers(engine: Engine) -> bool:
 
 @pytest.mark.scenario("D-04")
 def test_a_connection_on_which_nothing_is_answered_is_ended_and_the_next_is_used(engine: Engine, proxy: Proxy) -> None:
-    Watch(engine)
     with engine.connect() as connection:
         assert connection.execute(ANSWER).scalar() == 1
         proxy.fault.is_black_hole = True
@@ -61,7 +59,6 @@ def test_a_connection_on_which_nothing_is_answered_is_ended_and_the_next_is_used
 
 @pytest.mark.scenario("D-04")
 def test_a_connection_that_is_asked_whether_it_still_lives_is_ended_as_well(engine: Engine, proxy: Proxy) -> None:
-    Watch(engine)
     assert answers(engine)
     proxy.fault.is_black_hole = True
     begun = time.monotonic()
@@ -74,7 +71,6 @@ def test_a_connection_that_is_asked_whether_it_still_lives_is_ended_as_well(engi
 @PACKETS
 @pytest.mark.scenario("D-04")
 def test_a_connection_in_the_pool_is_ended_too_where_not_even_its_bytes_arrive(engine: Engine, proxy: Proxy) -> None:
-    Watch(engine)
     assert answers(engine)
     with dropping(proxy.port):
         begun = time.monotonic()
@@ -85,7 +81,6 @@ def test_a_connection_in_the_pool_is_ended_too_where_not_even_its_bytes_arrive(e
 
 @pytest.mark.scenario("D-04")
 def test_a_server_that_is_busy_is_waited_for(engine: Engine, proxy: Proxy) -> None:
-    Watch(engine)
     with engine.connect() as connection:
         before = proxy.connection_count
         assert connection.execute(BUSY).one()[1] == 1
@@ -93,19 +88,19 @@ def test_a_server_that_is_busy_is_waited_for(engine: Engine, proxy: Proxy) -> No
 
 
 def test_who_can_wait_longer_asks_more_than_once(engine: Engine, proxy: Proxy) -> None:
-    Watch(engine, 3)
-    with engine.connect() as connection:
+    longer = engine_for(engine.url.render_as_string(hide_password=False), is_patient=True, tries=3)
+    with longer.connect() as connection:
         connection.execute(ANSWER)
         before = proxy.connection_count
         proxy.fault.is_black_hole = True
         with pytest.raises(OperationalError):
             connection.execute(ANSWER)
         proxy.fault.is_black_hole = False
+    longer.dispose()
     assert proxy.connection_count - before >= 3
 
 
 def test_a_connection_that_waits_for_work_is_left_alone(engine: Engine, proxy: Proxy) -> None:
-    Watch(engine)
     others = engine_for(engine.url.render_as_string(hide_password=False), connect_seconds=WITHIN)
     assert answers(engine)
     with others.connect() as connection:  # which nobody watches
@@ -116,7 +111,6 @@ def test_a_connection_that_waits_for_work_is_left_alone(engine: Engine, proxy: P
 
 
 def test_who_has_no_connection_any_more_watches_no_more(engine: Engine) -> None:
-    Watch(engine)
     assert answers(engine)
     assert [thread for thread in threading.enumerate() if thread.name == "watch"]
     engine.dispose()
