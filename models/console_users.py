@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from base64 import b64encode
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -16,14 +17,24 @@ from models.errors import ModelsError
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 1024
 PASSWORD_BYTES = 15
+SALT_BYTES, HASH_BYTES = 16, 32
 TOKEN_BYTES = 32
 SESSION_DAYS = 14
 IDLE_HOURS = 72
 SEEN_MINUTES = 5  # between two writes of when a session was seen
 
 _NAME = re.compile(r"[\w.@+-]{1,200}")
-_HASHER = PasswordHasher(time_cost=3, memory_cost=19 * 1024, parallelism=1)
-_NOBODY = _HASHER.hash(secrets.token_hex())
+_HASHER = PasswordHasher(time_cost=3, memory_cost=19 * 1024, parallelism=1, hash_len=HASH_BYTES, salt_len=SALT_BYTES)
+
+
+def _of_nobody() -> str:
+    """Give a hash as the hasher writes one, of no password: to make a true one takes as long as a login."""
+    parts = (b64encode(secrets.token_bytes(count)).decode().rstrip("=") for count in (SALT_BYTES, HASH_BYTES))
+    costs = f"m={_HASHER.memory_cost},t={_HASHER.time_cost},p={_HASHER.parallelism}"
+    return f"$argon2id$v=19${costs}${'$'.join(parts)}"
+
+
+OF_NOBODY = _of_nobody()
 """Is checked for names that nobody has, so that they cannot be told from those that somebody has."""
 
 PUT = text(
@@ -111,7 +122,7 @@ def checked(connection: Connection, name: str, password: str) -> Person | None:
     found = connection.execute(READ, {"name": name}).one_or_none() if _NAME.fullmatch(name) else None
     hashed = found.password_hash if found and found.password_hash else None
     try:
-        _HASHER.verify(hashed or _NOBODY, password[: LONGEST_PASSWORD + 1])
+        _HASHER.verify(hashed or OF_NOBODY, password[: LONGEST_PASSWORD + 1])
     except (VerificationError, InvalidHashError):
         return None
     return Person(found.name, found.role) if found and hashed else None

@@ -5,6 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import VerifyMismatchError
 
 from models import console_users
 from models.engine import engine_for
@@ -37,6 +39,18 @@ def test_a_person_is_added_changed_listed_and_removed(database_url: str, tmp_pat
     assert user("add", "a b")[0] == 2
     assert user("remove", "ada@example.com")[0] == 0
     assert user("remove", "ada@example.com")[0] == 2
+    engine.dispose()
+
+
+def test_a_name_that_nobody_has_costs_the_work_of_one_that_somebody_has(database_url: str) -> None:
+    engine = engine_for(database_url)
+    with engine.begin() as connection:
+        console_users.put(connection, "ada", "viewer", "long-enough-password", NOON)
+        assert console_users.checked(connection, "eve", "long-enough-password") is None
+    kept = warehouse.value(database_url, "select password_hash from warehouse.console_user")
+    assert extract_parameters(console_users.OF_NOBODY) == extract_parameters(str(kept))
+    with pytest.raises(VerifyMismatchError):  # which is found by doing the work; a hash that is none is found at once
+        PasswordHasher().verify(console_users.OF_NOBODY, "long-enough-password")
     engine.dispose()
 
 
