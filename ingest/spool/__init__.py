@@ -123,14 +123,19 @@ def identify(disk: Disk, folder: Path) -> UUID | None:
     return None
 
 
-def found(disk: Disk, folder: Path) -> UUID:
+def written(disk: Disk, folder: Path) -> UUID | None:
     """
-    Say which spool this is, and make it one when it is none yet; for the writer only.
+    Say which spool the segments are of; None when there is none.
 
-    A folder without a segment is a new spool whatever spool.json says: ids start again, so old positions must not fit.
+    A folder without a segment is to be a new spool whatever spool.json says: ids start again, so old positions must not
+    fit. A writer that was killed in its first moment leaves one.
     """
-    known = identify(disk, folder) if segments(disk, folder) else None
-    spool = known or uuid4()
+    return identify(disk, folder) if segments(disk, folder) else None
+
+
+def found(disk: Disk, folder: Path) -> UUID:
+    """Say which spool this is, and make it one when it is none yet; for the writer only."""
+    spool = written(disk, folder) or uuid4()
     meta = msgspec.json.encode(_Meta(1, spool))
     if disk.load(folder / META) != meta:
         disk.store(folder / META, meta)

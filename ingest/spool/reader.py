@@ -17,7 +17,7 @@ from uuid import UUID
 
 import structlog
 
-from ingest.spool import ASIDE, READER_LOCK, WAKE, Position, foreign, identify, segment_path, segments, take
+from ingest.spool import ASIDE, READER_LOCK, WAKE, Position, foreign, segment_path, segments, take, written
 from ingest.spool.backlog import Backlog, BacklogCounter
 from ingest.spool.bell import Ear, listen
 from ingest.spool.disk import Disk
@@ -51,7 +51,7 @@ class SpoolReader:
         self._current: SegmentReader | None = None
         self._last = 0  # the segment that was read before the current one; 0 is not known
         self._has_more = True
-        self._spool = identify(self._disk, folder) or _NO_SPOOL
+        self._spool = written(self._disk, folder) or _NO_SPOOL
         self._counter = BacklogCounter(folder, self._disk)
         self._committed: Position | None = None
         self._given: Position | None = None  # behind what was handed over last
@@ -168,7 +168,7 @@ class SpoolReader:
         if number is None:
             return False
         if self._spool == _NO_SPOOL:
-            self._spool = identify(self._disk, self._folder) or _NO_SPOOL
+            self._spool = written(self._disk, self._folder) or _NO_SPOOL
         if self._last and number > self._last + 1:
             why = f"missing: segments {self._last + 1} to {number - 1} are not in {self._folder}"
             items.append(Damaged(b"", Position(self._spool, number, 0), why))

@@ -13,9 +13,10 @@ from uuid import uuid4
 
 import pytest
 
-from ingest.spool import SpoolBroken, SpoolFull, SpoolLocked, segment_path, spools
+from ingest.spool import SpoolBroken, SpoolFull, SpoolLocked, found, identify, segment_path, spools
 from ingest.spool.backlog import BacklogCounter
 from ingest.spool.bell import POLL_SECONDS
+from ingest.spool.disk import Disk
 from ingest.spool.reader import SpoolReader, wait
 from ingest.spool.segment import FRAME_BYTES, HEADER_BYTES
 from ingest.spool.segment_reader import Record
@@ -228,6 +229,18 @@ def test_a_spool_that_was_wiped_is_another_one(folder, reader_of):
     (item,) = reader.read()
     assert item.payload == b"b"
     assert item.position.spool != position.spool
+
+
+def test_a_reader_that_is_there_before_the_first_segment_reads_the_spool_that_is_made_of_it(folder, reader_of):
+    folder.mkdir(0o700, parents=True)
+    found(Disk(), folder)  # as a writer that is killed in its first moment leaves it
+    reader = reader_of(folder)
+    assert reader.read() == []
+    append(folder, b"a")
+    (item,) = reader.read()
+    assert item.position.spool == identify(Disk(), folder)
+    reader.release(item.position)
+    assert reader.backlog().events == 0
 
 
 def test_only_what_lies_wholly_before_a_released_position_is_removed(folder, reader_of):
