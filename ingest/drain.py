@@ -88,6 +88,9 @@ class Drain:
             for spool in self._spools.values():
                 did = self._step_spool(spool) or did
             self._upkeep()
+        except KeyboardInterrupt:
+            self._state.in_hand.clear()  # whoever ends it by hand blames no batch
+            raise
         except Exception as error:
             if not self._failed(error):
                 raise
@@ -125,8 +128,7 @@ class Drain:
         return self._failures > 0
 
     def close(self) -> None:
-        """Give the spools back, with nothing in hand."""
-        self._state.in_hand.clear()
+        """Give the spools back; nothing is in hand then, but for what a fault of this program ended with."""
         self._write()
         for spool in self._spools.values():
             spool.reader.close()

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -72,6 +73,28 @@ def drained(loop: Drain) -> int:
 
 def segments(data_dir: Path) -> list[str]:
     return sorted(path.name for path in (data_dir / "spool").rglob("*.seg"))
+
+
+@pytest.mark.parametrize(("fault", "is_blamed"), [(MemoryError, True), (KeyboardInterrupt, False)])
+def test_a_batch_that_ended_a_loader_is_told_to_the_next_one_and_one_ended_by_hand_is_not(
+    engine: Engine, data_dir: Path, fault: type[BaseException], is_blamed: bool
+) -> None:
+    accept(data_dir, *events(4))
+
+    def clock() -> datetime:
+        """Tell the time until a batch is in hand."""
+        if (said := loader_state(data_dir / "run")) and said.in_hand:
+            raise fault
+        return NOON
+
+    loop = Drain(engine, settings(data_dir), clock)
+    with pytest.raises(fault):
+        loop.step()
+    loop.close()
+    said = loader_state(data_dir / "run")
+    assert said is not None
+    assert bool(said.in_hand) == is_blamed
+    assert drained(drain(engine, data_dir)) >= 1
 
 
 def test_what_was_accepted_is_loaded_once_and_its_segments_go(

@@ -113,7 +113,7 @@ def test_a_statement_timeout_that_is_too_short_for_a_batch_makes_batches_smaller
     )
     function = (
         "create function warehouse.slow() returns trigger language plpgsql as "
-        f"'begin perform pg_sleep({0.5 / RATE}); return new; end'"  # a second's events take half a second
+        f"'begin perform pg_sleep({1.5 / RATE}); return new; end'"  # slower than they come, so that batches grow
     )
     trigger = "create trigger slow before insert on warehouse.fact_event for each row execute function warehouse.slow()"
     with under_load("D-15", tmp_path, database_url) as (run, sending):
