@@ -237,11 +237,12 @@ def _live(asked: dict[str, Any], line: int, handles: set[int]) -> None:
     os.environ.clear()
     os.environ.update(asked["environment"])
     _titled(asked["name"])
+    pid = os.getpid()
     note = Path(asked["note"])
-    draft = note.with_suffix(".pid.tmp")
-    draft.write_text(str(os.getpid()))
+    draft = note.with_suffix(f".{pid}.tmp")  # its own: another of this name may be born at this moment
+    draft.write_text(str(pid))
     draft.replace(note)  # whoever reads it reads a number
-    os.write(0, NUMBER.pack(os.getpid()))
+    os.write(0, NUMBER.pack(pid))
     sys.argv = ["errhouse", *asked["arguments"]]
 
 

@@ -15,6 +15,7 @@ from tests.support.server import environment, free_port, role
 from tests.support.wait import until
 
 SECONDS = 30
+AT_ONCE = 40
 
 
 @pytest.fixture
@@ -34,11 +35,13 @@ def nursery(tmp_path: Path, listening: socket.socket) -> Iterator[Nursery]:
 @pytest.fixture
 def ask(nursery: Nursery, tmp_path: Path) -> Iterator[Callable[..., Forked]]:
     """Give what asks for a process that stays: a scheduler, whose database is away."""
-    given = environment(ERRHOUSE_DATA_DIR=str(tmp_path), ERRHOUSE_DATABASE_URL="postgresql://127.0.0.1:1/none")
     asked: list[Forked] = []
 
     def fork(*handles: int) -> Forked:
-        asked.append(nursery.fork("schedule", ["_schedule"], given, handles, tmp_path / "schedule.pid"))
+        folder = tmp_path / f"{len(asked)}"
+        folder.mkdir()
+        given = environment(ERRHOUSE_DATA_DIR=str(folder), ERRHOUSE_DATABASE_URL="postgresql://127.0.0.1:1/none")
+        asked.append(nursery.fork("schedule", ["_schedule"], given, handles, folder / "schedule.pid"))
         return asked[-1]
 
     yield fork
@@ -57,15 +60,25 @@ def born(process: Forked) -> psutil.Process:
 def test_what_is_forked_has_its_own_name_and_id_and_only_the_sockets_it_keeps(
     ask: Callable[..., Forked], tmp_path: Path, listening: socket.socket
 ) -> None:
-    given, none = ask(listening.fileno()), ask()
     theirs = []
-    for process in (given, none):
+    for number, process in enumerate((ask(listening.fileno()), ask())):
         found = born(process)
         theirs.append(len(found.net_connections("tcp")))
         assert role(found) == "schedule"
         assert os.getsid(found.pid) == found.pid
+        assert int((tmp_path / f"{number}" / "schedule.pid").read_text()) == found.pid
     assert theirs[0] == theirs[1] + 1
-    assert int((tmp_path / "schedule.pid").read_text()) in {given.pid, none.pid}
+
+
+def test_many_of_one_name_that_are_born_at_once_do_not_take_each_others_note(nursery: Nursery, tmp_path: Path) -> None:
+    given, note = environment(ERRHOUSE_DATA_DIR=str(tmp_path)), tmp_path / "version.pid"
+    asked = [nursery.fork("version", ["--version"], given, (), note) for _ in range(AT_ONCE)]
+    for process in asked:
+        assert process.wait(SECONDS)
+    assert len({process.pid for process in asked} - {None}) == AT_ONCE  # who fails before tells no id
+    assert int(note.read_text()) in {process.pid for process in asked}
+    for process in asked:
+        process.let_go()
 
 
 def test_settings_are_those_it_was_asked_with(
