@@ -60,9 +60,13 @@ def receive(settings: Settings, number: int, handle: int) -> None:
     async def run() -> None:
         watching = asyncio.create_task(tls.watch()) if tls else None
         loop, state = asyncio.get_running_loop(), server.server_state
-        overload = Overload(
-            listening, settings.WORKERS, app.receiver.inbound, lambda: Wire(config, state, server.lifespan.state, loop)
-        )
+
+        def wire() -> Wire:
+            made = Wire(config, state, server.lifespan.state, loop)
+            made.is_by_hand = True
+            return made
+
+        overload = Overload(listening, settings.WORKERS, app.receiver.inbound, wire)
         if tls is None:
             overload.start()
         await server.serve(sockets=[listening])

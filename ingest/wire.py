@@ -31,8 +31,12 @@ class Wire(HttpToolsProtocol):
     most = MOST_CONNECTIONS
     is_leaving: ClassVar[bool] = False  # whether each answer of this process is the last one of its connection
     taken: ClassVar[int] = 0  # connections, since somebody looked
+    answered: ClassVar[int] = 0  # requests, likewise
+    ended_share: ClassVar[float] = 0.0  # of the answers, how many are the last of their connection
+    _ended: ClassVar[float] = 0.0
     _waiting: ClassVar[dict["Wire", None]] = {}  # for a request, in the order in which they began to wait
 
+    is_by_hand = False  # taken so, which says nothing of how fast the event loop takes them
     _timer: asyncio.TimerHandle | None = None  # of a head that is awaited
     _unread_timer: asyncio.TimerHandle | None = None  # of an answer that is not read
     _rest = b""  # what came of later requests, while enough of them wait for their turn
@@ -42,7 +46,7 @@ class Wire(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
-        Wire.taken += 1
+        Wire.taken += not self.is_by_hand
         self._await_head()
         self._waiting[self] = None
         if len(self.connections) > self.most:
@@ -102,7 +106,9 @@ class Wire(HttpToolsProtocol):
         self._stop_timer()
         self._waiting.pop(self, None)
         super().on_headers_complete()
-        if self.is_leaving:
+        Wire._ended += self.ended_share
+        if self.is_leaving or Wire._ended >= 1:
+            Wire._ended %= 1
             self.end_with_answer()
 
     def end_with_answer(self) -> None:
@@ -119,6 +125,7 @@ class Wire(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Wait for the next request, unless it is there."""
         super().on_response_complete()
+        Wire.answered += 1
         if self._rest and len(self.pipeline) < MOST_PIPELINED:
             rest, self._rest = self._rest, b""
             self.data_received(rest)
