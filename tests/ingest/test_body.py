@@ -75,21 +75,21 @@ def bombs(request):
 def test_a_gigabyte_of_zeros_is_refused_soon_and_in_little_memory(bombs, chunk):
     encoding, body = bombs
     tracemalloc.start()
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         with pytest.raises(TooLarge, match="100 times"):
             read(body, encoding, sizes=[chunk] * (len(body) // chunk))
         assert tracemalloc.get_traced_memory()[1] < 12 * MIB  # the chunks themselves are up to 5
     finally:
         tracemalloc.stop()
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 def test_ten_thousand_members_are_read_in_reasonable_time():
     body = gzip.compress(b"ab") * 10_000
-    began = time.perf_counter()
+    began = time.process_time()
     assert read(body, "gzip")[1] == b"ab" * 10_000
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_repetitive_events_are_no_bombs():

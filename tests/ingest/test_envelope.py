@@ -193,9 +193,9 @@ def test_the_dsn_is_given_as_it_was_sent():
 
 @pytest.mark.parametrize("body", [b"{}" + b"\n" * 20_000_000, b"{}\n" + b" " * 20_000_000, b"{" + b" " * 20_000_000])
 def test_blanks_cost_nothing(body):
-    began = time.perf_counter()
+    began = time.process_time()
     refusals(body)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 def test_an_event_larger_than_any_is_too_large():

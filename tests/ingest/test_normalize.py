@@ -188,10 +188,10 @@ def test_messages(data, wanted):
 
 
 def test_a_message_is_cut_however_often_a_long_parameter_is_asked_for():
-    started = time.perf_counter()
+    started = time.process_time()
     got = record(logentry={"message": "%(a)s" * 100_000, "params": {"a": "x" * 100_000}})
     assert got.message == "x" * 8189 + "..."
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert record(logentry={"message": "%999999999d", "params": [1]}).message == "%999999999d"
 
 

@@ -148,7 +148,7 @@ def deep(depth: int):
     ids="-".join,
 )
 def test_size_and_depth_cost_no_more_than_reading_them(data):
-    started = time.perf_counter()
+    started = time.process_time()
     got = normalize(RawEvent(data, b"", Source.sdk, 1), RECEIVED_AT)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert len(msgspec.json.encode(got)) < 500_000
