@@ -28,7 +28,7 @@ from ingest import jsontext
 from ingest.bulk_workers import Document, Workers
 from ingest.errors import IngestError
 from ingest.forms import FORM_HEADER, FORMS
-from ingest.load import Tally, move_position, positions
+from ingest.progress import Tally, move_position, positions
 from ingest.spool import Position
 from ingest.sqlstate import told
 from models.clock import now

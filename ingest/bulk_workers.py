@@ -18,7 +18,8 @@ from typing import NamedTuple, Self
 from ingest import memory
 from ingest.errors import IngestError
 from ingest.interpret import EPOCH
-from ingest.load import Loader, Tally
+from ingest.load import Loader
+from ingest.progress import Tally
 from ingest.records import Door, Payload
 from ingest.sqlstate import DATABASE_ERRORS, Verdict, told, verdict
 from models.clock import now

@@ -9,7 +9,7 @@ from models.cli import JsonFlag, opened, shown, told
 from models.settings import load_settings
 
 if TYPE_CHECKING:
-    from ingest.load import Tally
+    from ingest.progress import Tally
 
 set_aside_commands = typer.Typer(help="What could not become a row: why, and again.", no_args_is_help=True)
 

@@ -16,7 +16,8 @@ from ingest import memory, metrics, set_aside
 from ingest.health import LoaderState, loader_state
 from ingest.in_hand import Caution
 from ingest.interpret import EPOCH
-from ingest.load import Loader, Tally, move_position, positions
+from ingest.load import Loader
+from ingest.progress import Tally, move_position, positions
 from ingest.spool import identify, spools
 from ingest.spool.disk import Disk
 from ingest.spool.reader import SpoolReader

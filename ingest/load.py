@@ -12,19 +12,19 @@ from typing import NamedTuple
 import msgspec
 import structlog
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.dialects.postgresql import Insert, insert
 
 from ingest.batch import Loaded, insert_rows
 from ingest.dimensions import KnownDimensions, insert_projects, marks
 from ingest.errors import Reason
 from ingest.interpret import Aside, interpret
 from ingest.issues import insert_changes
+from ingest.progress import Tally, added, moved
 from ingest.records import EventRecord, IssueChange, Payload
 from ingest.rows import Row, row
 from ingest.set_aside import keep
 from ingest.spool import Position
 from ingest.sqlstate import Verdict, told, verdict
-from models import LoadTally, SpoolPosition, failpoints
+from models import failpoints
 from models.keys import dimension_key, positive
 from models.partitions import Partitions
 from models.payloads import Codebook
@@ -39,30 +39,8 @@ CONFLICT = "Another event with the id {} was there before, of the same form and 
 NO_PROJECT = "an event names no project; give it one with `errhouse load --project ID`."
 CLEAR_BATCH = text("delete from batch_event")
 READ_PROJECTS = text("select project_id, slug, is_scrubbed from warehouse.dim_project")
-READ_POSITIONS = text("select spool_id, segment, byte_offset from warehouse.spool_position")
 
 log = structlog.get_logger()
-
-
-class Tally(NamedTuple):
-    """
-    What became of a batch; `events = loaded + duplicates + refused`, always.
-
-    `issue_changes`: those told, whether new or met again; they are no events. `conflicts` are among those refused.
-    """
-
-    payloads: int = 0
-    events: int = 0
-    loaded: int = 0
-    duplicates: int = 0
-    refused: int = 0
-    set_aside: int = 0
-    issue_changes: int = 0
-    conflicts: int = 0
-
-    def plus(self, other: "Tally") -> "Tally":
-        """Add two tallies up."""
-        return Tally(*(a + b for a, b in zip(self, other, strict=True)))
 
 
 class _Changes(NamedTuple):
@@ -79,24 +57,6 @@ class _Projects(NamedTuple):
     by_slug: dict[str, int]
     unscrubbed: frozenset[int]
     read_at: datetime
-
-
-def positions(engine: Engine) -> dict[str, Position]:
-    """Read how far each spool, and each file, is loaded, by its id."""
-    with engine.connect() as connection:
-        return {str(found[0]): Position(*found) for found in connection.execute(READ_POSITIONS)}
-
-
-def move_position(engine: Engine, position: Position, at: datetime) -> None:
-    """Note how far a file is loaded, or that a spool's next segment has begun, once its rows are committed."""
-    with engine.begin() as connection:
-        _move(connection, position, at, 0)
-
-
-def _move(connection: Connection, position: Position, at: datetime, record_count: int) -> None:
-    """Move a position, past so many records."""
-    values = {"spool_id": position.spool, "segment": position.segment, "byte_offset": position.offset}
-    connection.execute(_MOVE_POSITION, {**values, "record_count": record_count, "updated_at": at})
 
 
 class Loader:
@@ -211,10 +171,9 @@ class Loader:
                 issue_changes=len(changes.told) - len(refused_changes),
                 conflicts=len(loaded.conflicts),
             )
-            if tally.payloads:
-                connection.execute(_ADD_TALLY, _tally_values(origin, at, tally))
+            added(connection, origin, at, tally)
             if position is not None:
-                _move(connection, position, at, payload_count)
+                moved(connection, position, at, payload_count)
                 failpoints.passed(failpoints.POSITION_MOVED)
         # what only a refused row told of dimensions went back with its savepoint
         undone = {index for index, _ in refused}
@@ -285,51 +244,3 @@ class Loader:
             unscrubbed=frozenset(project_id for project_id, _, is_scrubbed in found if not is_scrubbed),
             read_at=now,
         )
-
-
-def _tally_values(origin: str, now: datetime, tally: Tally) -> dict[str, object]:
-    return {
-        "origin": origin,
-        "loaded_on": now.date(),
-        "payload_count": tally.payloads,
-        "event_count": tally.events,
-        "loaded_count": tally.loaded,
-        "duplicate_count": tally.duplicates,
-        "refused_count": tally.refused,
-        "set_aside_count": tally.set_aside,
-        "issue_change_count": tally.issue_changes,
-        "conflict_count": tally.conflicts,
-    }
-
-
-def _tally_statement() -> Insert:
-    statement = insert(LoadTally)
-    counts = (
-        "payload_count",
-        "event_count",
-        "loaded_count",
-        "duplicate_count",
-        "refused_count",
-        "set_aside_count",
-        "issue_change_count",
-        "conflict_count",
-    )
-    return statement.on_conflict_do_update(
-        index_elements=["origin", "loaded_on"],
-        set_={name: getattr(LoadTally, name) + statement.excluded[name] for name in counts},
-    )
-
-
-def _position_statement() -> Insert:
-    statement = insert(SpoolPosition)
-    return statement.on_conflict_do_update(
-        index_elements=["spool_id"],
-        set_={
-            **{name: statement.excluded[name] for name in ("segment", "byte_offset", "updated_at")},
-            "record_count": SpoolPosition.record_count + statement.excluded.record_count,
-        },
-    )
-
-
-_ADD_TALLY = _tally_statement()
-_MOVE_POSITION = _position_statement()

@@ -5,7 +5,8 @@ from sqlalchemy import Engine
 from ingest import set_aside
 from ingest.errors import IngestError
 from ingest.interpret import interpret
-from ingest.load import Loader, Tally
+from ingest.load import Loader
+from ingest.progress import Tally
 from models.clock import now
 from models.settings import Settings
 

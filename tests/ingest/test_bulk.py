@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 
 from ingest.bulk import check, documents, load_files
 from ingest.errors import IngestError
-from ingest.load import Tally
+from ingest.progress import Tally
 from models.engine import engine_for
 from models.payload_training import MOST_PAYLOADS
 from models.payloads import Codebook

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, event
 
 from ingest.drain import Drain
 from ingest.health import Health, loader_state
-from ingest.load import positions
+from ingest.progress import positions
 from ingest.records import Door, Payload
 from ingest.spool.writer import SpoolWriter
 from models.engine import engine_for

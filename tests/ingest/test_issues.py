@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from ingest import bulk, set_aside
 from ingest.errors import Reason
 from ingest.interpret import Aside, interpret
-from ingest.load import Tally
+from ingest.progress import Tally
 from ingest.records import Door, IssueChange, Payload
 from ingest.replay import replay
 from models.engine import engine_for

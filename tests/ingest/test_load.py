@@ -11,7 +11,8 @@ from sqlalchemy import event, text
 
 from ingest.errors import Reason
 from ingest.interpret import Aside
-from ingest.load import FOUNDED, Loader, Tally
+from ingest.load import FOUNDED, Loader
+from ingest.progress import Tally
 from ingest.records import Door, Payload
 from ingest.rows import BATCH_COLUMNS, Row, row
 from tests.proof.lines import report

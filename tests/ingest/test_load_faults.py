@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 
-from ingest.load import Tally, positions
+from ingest.progress import Tally, positions
 from ingest.records import Door, Payload
 from ingest.spool import Position
 from ingest.sqlstate import Verdict, verdict

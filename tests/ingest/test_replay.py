@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from ingest import set_aside
 from ingest.errors import IngestError, Reason
 from ingest.interpret import Aside
-from ingest.load import Tally
+from ingest.progress import Tally
 from ingest.records import Door, Payload
 from ingest.replay import replay
 from models.engine import engine_for

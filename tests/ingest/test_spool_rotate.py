@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from ingest.drain import Drain
-from ingest.load import positions
+from ingest.progress import positions
 from ingest.spool import ROTATE, segments
 from ingest.spool.disk import Disk
 from ingest.spool.journal import IDLE_SECONDS, OLD_SECONDS, Journal

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy import event as sqlalchemy_event
 
-from ingest.load import Loader, Tally
+from ingest.load import Loader
+from ingest.progress import Tally
 from ingest.records import Door, Payload
 from ingest.replay import replay
 from ingest.set_aside import payload_of

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import BigInteger, Column, DateTime, Identity, Sequence, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
 
-from ingest import dimensions, groups, load, set_aside
+from ingest import dimensions, groups, progress, set_aside
 from models import (
     DIMENSIONS,
     ROLLUP_DELTA,
@@ -54,8 +54,8 @@ BUILT = {
     **{f"dimensions {name}": statement for name, (statement, _) in dimensions._INSERT_DIMENSION.items()},
     "groups group": groups.INSERT_GROUP,
     "dimensions project": dimensions._INSERT_PROJECT,
-    "load tally": load._ADD_TALLY,
-    "load position": load._MOVE_POSITION,
+    "progress tally": progress.ADD_TALLY,
+    "progress position": progress.MOVE_POSITION,
     "set aside": set_aside._KEEP,
 }
 

@@ -63,9 +63,9 @@ DEFECTS = (
     Defect(
         "the position is moved in a transaction of its own",
         "ingest/load.py",
-        "                _move(connection, position, at, payload_count)\n",
+        "                moved(connection, position, at, payload_count)\n",
         "                with self._engine.begin() as other:\n"
-        "                    _move(other, position, at, payload_count)\n",
+        "                    moved(other, position, at, payload_count)\n",
         "B-01",
         "tests/proof/test_failpoints.py::test_a_crash_or_an_error_at_any_failpoint_loses_and_doubles_nothing[kill-there]",
     ),
