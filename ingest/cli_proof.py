@@ -13,6 +13,7 @@ from models.engine import database_url, engine_for
 from models.errors import ModelsError
 from models.retention import kept
 from models.settings import load_settings
+from models.worded import counted
 
 COLUMNS = ("project_id", "day", "what", "expected", "found")
 
@@ -53,7 +54,8 @@ def audit_command(
         typer.echo(_advice(found, sorted({each.day for each in differences if each.day})), err=True)
     else:
         typer.echo(sentence(found))
-        typer.echo(f"{spools.record_count:,} records of {spools.spool_count} spools: {spools.waiting_count:,} wait.")
+        records, of = counted(spools.record_count, "record"), counted(spools.spool_count, "spool")
+        typer.echo(f"{records} of {of}: {spools.waiting_count:,} waiting.")
     for name in () if as_json else spools.uncounted:
         typer.echo(f"Spool {name} is older than its counting, so what it received is not known.", err=True)
     if differences:
@@ -66,7 +68,7 @@ def _numbers(found: Any) -> dict[str, Any]:
 
 def _advice(found: Audit, days: list[date]) -> str:
     if found.due_day_count:
-        return f"{found.due_day_count} days wait to be counted; run `errhouse db maintain`, then audit again."
+        return f"{counted(found.due_day_count, 'day')} not counted yet; run `errhouse db maintain`, then audit again."
     if days:
         return f"Run `errhouse db rebuild {days[0]}" + (f" --to {days[-1]}`." if len(days) > 1 else "`.")
     return (

@@ -25,6 +25,7 @@ from models.audit_sql import (
 from models.clock import midnight
 from models.errors import ModelsError
 from models.leaves import detached
+from models.worded import counted
 
 ONE_DAY = timedelta(days=1)
 LOOKS = 3
@@ -185,7 +186,8 @@ def sentence(found: Audit) -> str:
         parts.append("the totals of issues and releases, and what was loaded, met again, refused and removed")
     kept = f" ({found.kept_day_count:,} days of projects by their rollups alone)" if found.kept_day_count else ""
     return (
-        f"{found.event_count:,} events of {found.day_count:,} days in {found.project_count:,} projects{kept}: "
+        f"{counted(found.event_count, 'event')} of {counted(found.day_count, 'day')} "
+        f"in {counted(found.project_count, 'project')}{kept}: "
         f"{'; '.join(parts)} agree to the unit."
     )
 

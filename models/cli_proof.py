@@ -15,6 +15,7 @@ from models.engine import database_url, engine_for
 from models.errors import ModelsError
 from models.rebuild_days import rebuild_days
 from models.settings import load_settings
+from models.worded import counted
 
 DAY_FORMATS = ["%Y-%m-%d"]
 
@@ -50,10 +51,8 @@ def rebuild_command(
                 done.append(each._asdict())
                 if not as_json:
                     changes = ", ".join(f"{name} {was} -> {is_now}" for name, (was, is_now) in each.changed.items())
-                    typer.echo(
-                        f"{each.day}: {each.event_count} events in {each.project_count} projects; "
-                        f"{changes or 'the number of events was right'}."
-                    )
+                    events, projects = counted(each.event_count, "event"), counted(each.project_count, "project")
+                    typer.echo(f"{each.day}: {events} in {projects}; {changes or 'the number of events was right'}.")
         finally:
             engine.dispose()
     if as_json:
@@ -94,7 +93,7 @@ def delete_command(
     else:
         shown("Deleted" if yes else "To be deleted", ("day", "events"), [each[:2] for each in found])
         rest = "deleted." if yes else "found; `--yes` deletes them, and there is no way back."
-        typer.echo(f"{count} events of {len(found)} days {rest}")
+        typer.echo(f"{counted(count, 'event')} of {counted(len(found), 'day')} {rest}")
     if found and not yes:
         raise typer.Exit(1)
 

@@ -8,6 +8,7 @@ import msgspec
 
 from ingest.doctor.finding import Context, Finding, Skip, named, ok, wrong
 from models import access, projects
+from models.worded import counted
 
 KEY = re.compile(r"[0-9a-f]{32}")
 
@@ -37,7 +38,9 @@ def known_senders(context: Context) -> Finding:
         return wrong(f"Receivers refuse senders that the database knows: {named([*missing, *moved])}.", cure)
     if is_open:
         return wrong(f"Others can read {path}.", f"chmod 600 {path}")
-    return ok(f"Receivers know all {len(kept.projects)} keys and {len(kept.hooks)} hooks.")
+    return ok(
+        f"Receivers know {counted(len(kept.projects), 'key')} and {counted(len(kept.hooks), 'hook')}, all there are."
+    )
 
 
 def dsn(context: Context) -> Finding:
@@ -56,7 +59,7 @@ def dsn(context: Context) -> Finding:
             f"SDKs cannot read the DSN of {named(bad)}.",
             "Give ERRHOUSE_PUBLIC_URL no user, ? or #; keys are 32 hex digits, see `errhouse project list`.",
         )
-    return ok(f"SDKs can read {len(found)} DSN." if len(found) == 1 else f"SDKs can read {len(found)} DSNs.")
+    return ok(f"SDKs can read {counted(len(found), 'DSN')}.")
 
 
 def _is_dsn(told: str, project_id: int) -> bool:

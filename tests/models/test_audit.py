@@ -229,7 +229,7 @@ def test_days_that_wait_to_be_counted_are_named_as_the_cause(engine: Engine, err
     execute(engine, "insert into warehouse.rebuild_due values (:day)", day=YESTERDAY)
     done = errhouse("db", "audit")
     assert done.exit_code == 1
-    assert done.stderr == "1 days wait to be counted; run `errhouse db maintain`, then audit again.\n"
+    assert done.stderr == "1 day not counted yet; run `errhouse db maintain`, then audit again.\n"
 
 
 def test_days_in_the_wrong_order_are_refused(errhouse: Any) -> None:
