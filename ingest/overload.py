@@ -109,6 +109,7 @@ class Overload:
         self._opening: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._room = 0
+        Wire.taken = Wire.answered = 0
         self._at = self._due = monotonic()
         self._told_at = self._at - TOLD_SECONDS
 
