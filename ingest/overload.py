@@ -69,7 +69,7 @@ class Pace:
         self._answers += (answered / seconds - self._answers) * min(1.0, seconds / MEMORY_SECONDS)
         return max(0, int((SHORT_SECONDS - turn) * self._answers))
 
-    def excess(self, at: float, seconds: float, taken: int, waiting: int, turn: float = 0.0) -> int:
+    def excess(self, at: float, seconds: float, taken: int, waiting: int, turn: float) -> int:
         """
         Say how many to refuse.
 
@@ -78,7 +78,7 @@ class Pace:
         """
         now = taken / seconds
         self._pace += (now - self._pace) * min(1.0, seconds / MEMORY_SECONDS)
-        pace = max(now, self._pace, min(LEAST_PACE, 1 / turn) if turn > 0 else LEAST_PACE)
+        pace = max(now, self._pace, 1 / max(turn, 1 / LEAST_PACE))
         if waiting <= LONG_SECONDS * pace:
             self._long_since = None
         elif self._long_since is None:

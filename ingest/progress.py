@@ -37,6 +37,19 @@ class Tally(NamedTuple):
         return Tally(*(a + b for a, b in zip(self, other, strict=True)))
 
 
+COUNTS = {
+    "payload_count": "payloads",
+    "event_count": "events",
+    "loaded_count": "loaded",
+    "duplicate_count": "duplicates",
+    "refused_count": "refused",
+    "set_aside_count": "set_aside",
+    "issue_change_count": "issue_changes",
+    "conflict_count": "conflicts",
+}
+"""The columns of a tally, and what each holds of one."""
+
+
 def positions(engine: Engine) -> dict[str, Position]:
     """Read how far each spool, and each file, is loaded, by its id."""
     with engine.connect() as connection:
@@ -62,35 +75,15 @@ def added(connection: Connection, origin: str, at: datetime, tally: Tally) -> No
 
 
 def _values(origin: str, now: datetime, tally: Tally) -> dict[str, object]:
-    return {
-        "origin": origin,
-        "loaded_on": now.date(),
-        "payload_count": tally.payloads,
-        "event_count": tally.events,
-        "loaded_count": tally.loaded,
-        "duplicate_count": tally.duplicates,
-        "refused_count": tally.refused,
-        "set_aside_count": tally.set_aside,
-        "issue_change_count": tally.issue_changes,
-        "conflict_count": tally.conflicts,
-    }
+    counts = {column: getattr(tally, field) for column, field in COUNTS.items()}
+    return {"origin": origin, "loaded_on": now.date(), **counts}
 
 
 def _tally_statement() -> Insert:
     statement = insert(LoadTally)
-    counts = (
-        "payload_count",
-        "event_count",
-        "loaded_count",
-        "duplicate_count",
-        "refused_count",
-        "set_aside_count",
-        "issue_change_count",
-        "conflict_count",
-    )
     return statement.on_conflict_do_update(
         index_elements=["origin", "loaded_on"],
-        set_={name: getattr(LoadTally, name) + statement.excluded[name] for name in counts},
+        set_={column: getattr(LoadTally, column) + statement.excluded[column] for column in COUNTS},
     )
 
 

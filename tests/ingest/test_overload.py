@@ -41,7 +41,7 @@ class Watched:
 
     def beat(self, waiting: int, taken: int = BEAT_TAKEN, seconds: float = BEAT_SECONDS) -> int:
         self._at += seconds
-        return self._pace.excess(self._at, seconds, taken, waiting)
+        return self._pace.excess(self._at, seconds, taken, waiting, turn=0.0)
 
 
 def test_those_who_are_taken_soon_are_never_too_many() -> None:
